@@ -1,0 +1,132 @@
+//! Every bound of the product in one place. Whatever grows has a line here.
+
+/// Milliseconds in a second, a minute, an hour and a day.
+pub const SECOND_MS: i64 = 1_000;
+/// Milliseconds in a minute.
+pub const MINUTE_MS: i64 = 60 * SECOND_MS;
+/// Milliseconds in a day.
+pub const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+
+// ── Accounts ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Characters of a user name.
+pub const USERNAME_CHARS_MIN: usize = 2;
+/// Characters of a user name.
+pub const USERNAME_CHARS_MAX: usize = 32;
+/// Characters of a password.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Characters of a password; longer ones are refused before any hashing.
+pub const PASSWORD_CHARS_MAX: usize = 128;
+/// Logins a user may hold at once; the one unused for longest ends when one more begins.
+pub const LOGINS_PER_USER_MAX: i64 = 50;
+/// How long an access token is good for.
+pub const ACCESS_TOKEN_MS: i64 = 15 * MINUTE_MS;
+/// How long an unused refresh token is good for.
+pub const REFRESH_TOKEN_MS: i64 = 30 * DAY_MS;
+/// For how long the token before the last rotation still answers with the same successor.
+pub const REFRESH_GRACE_MS: i64 = 15 * SECOND_MS;
+/// Passwords hashed at the same time.
+pub const HASHES_AT_ONCE_MAX: usize = 2;
+/// Requests that may wait for a password hash; one more is told to come back later.
+pub const HASHES_WAITING_MAX: usize = 32;
+/// Verified access tokens remembered by their hash.
+pub const VERIFIED_TOKENS_MAX: usize = 65_536;
+/// How long a setup link works.
+pub const SETUP_LINK_MS: i64 = DAY_MS;
+/// Wrong passwords a minute for one account and address.
+pub const BAD_LOGINS_PER_MINUTE: u32 = 5;
+/// Registrations an hour from one address.
+pub const REGISTRATIONS_PER_HOUR: u32 = 20;
+
+// ── Guilds ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Characters of a guild's name.
+pub const GUILD_NAME_CHARS_MAX: usize = 100;
+/// Guilds a user may be a member of.
+pub const GUILDS_PER_USER_MAX: i64 = 200;
+/// Members of a guild.
+pub const MEMBERS_PER_GUILD_MAX: i64 = 500_000;
+/// Members a GUILD_CREATE carries; of a larger guild it carries only the viewer, and `large` is true.
+pub const MEMBERS_IN_SNAPSHOT_MAX: i64 = 250;
+/// Members in one page of a list.
+pub const MEMBERS_PAGE_MAX: i64 = 1_000;
+/// Channels of a guild.
+pub const CHANNELS_PER_GUILD_MAX: i64 = 500;
+/// Characters of a channel's name.
+pub const CHANNEL_NAME_CHARS_MAX: usize = 100;
+/// Characters of a channel's topic.
+pub const TOPIC_CHARS_MAX: usize = 1_024;
+/// Overwrites of a channel.
+pub const OVERWRITES_PER_CHANNEL_MAX: usize = 100;
+/// Live invites of a guild.
+pub const INVITES_PER_GUILD_MAX: i64 = 1_000;
+/// Uses an invite may be limited to.
+pub const INVITE_USES_MAX: i64 = 100;
+/// The longest life of an invite that ends, in seconds.
+pub const INVITE_AGE_S_MAX: i64 = 7 * 24 * 60 * 60;
+
+// ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Characters of a message.
+pub const MESSAGE_CHARS_MAX: usize = 4_000;
+/// Characters of a nonce (Discord allows 25; a UUID has 36).
+pub const NONCE_CHARS_MAX: usize = 64;
+/// For how long a nonce is remembered.
+pub const NONCE_MS: i64 = DAY_MS;
+/// Messages in one page of history.
+pub const HISTORY_PAGE_MAX: i64 = 100;
+/// Messages in one page of history when the client names no number.
+pub const HISTORY_PAGE_DEFAULT: i64 = 50;
+
+// ── Requests ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Bytes of a request body.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Nesting of a JSON body (`serde_json` itself stops at 128).
+pub const JSON_DEPTH_MAX: usize = 32;
+/// Bytes of a request's head (request line and headers).
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// How long a client may take to send a request's head.
+pub const HEAD_MS_MAX: i64 = 10 * SECOND_MS;
+/// How long a client may take to send a request's body.
+pub const BODY_MS_MAX: i64 = 30 * SECOND_MS;
+/// How long a request may take in all.
+pub const REQUEST_MS_MAX: i64 = 60 * SECOND_MS;
+/// Requests a second by one user over all routes.
+pub const REQUESTS_PER_SECOND: u32 = 50;
+/// Keys one rate limiter remembers; beyond it, idle ones are dropped and, if there are none, new ones are refused.
+pub const RATE_LIMIT_KEYS_MAX: usize = 100_000;
+
+// ── Event log ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// For how long an entry stays in the log; a session may resume for at least this long.
+pub const LOG_WINDOW_MS: i64 = 6 * MINUTE_MS;
+/// Entries one RESUME replays; a session that missed more identifies anew.
+pub const REPLAY_ENTRIES_MAX: usize = 10_000;
+/// Rows one job may touch (a 10⁶-row delete in one job stalled senders for 1.1 s, chunks of 500 for 17 ms).
+pub const ROWS_PER_JOB_MAX: usize = 500;
+
+// ── Gateway ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// The interval a client is told to send heartbeats at.
+pub const HEARTBEAT_MS: i64 = 41_250;
+/// A client silent for this long is closed with 4009: two intervals and a little.
+pub const HEARTBEAT_MISSED_MS: i64 = 2 * HEARTBEAT_MS + 7_500;
+/// A client that has not identified or resumed by then is closed with 4003.
+pub const IDENTIFY_MS_MAX: i64 = 10 * SECOND_MS;
+/// Bytes of a client's gateway payload; larger ones close with 4002.
+pub const PAYLOAD_BYTES_MAX: usize = 4_096;
+/// Bytes of a client's WebSocket frame or message at the transport; larger ones close with 1009.
+pub const FRAME_BYTES_MAX: usize = 16 * 1024;
+/// Commands a client may send in [`COMMANDS_WINDOW_MS`]; one more closes with 4008.
+pub const COMMANDS_MAX: u32 = 120;
+/// The window of [`COMMANDS_MAX`].
+pub const COMMANDS_WINDOW_MS: i64 = MINUTE_MS;
+/// Bytes of live dispatches that may wait for a slow reader before it is closed with 4000.
+pub const LIVE_BYTES_MAX: usize = 1024 * 1024;
+/// Gateway sockets of one login.
+pub const SOCKETS_PER_LOGIN_MAX: usize = 20;
+/// For how long a typing notice is good, which is also the least time between two that are sent on.
+pub const TYPING_MS: i64 = 10 * SECOND_MS;
+/// How long a stopping server waits for requests and sockets to end.
+pub const DRAIN_MS_MAX: i64 = 8 * SECOND_MS;
