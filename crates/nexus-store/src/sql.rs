@@ -1,0 +1,58 @@
+//! The tables by noun: one module per noun, each a handful of functions over [`Tx`], each with a law in `tests/it/`.
+//!
+//! A function here reads or changes rows and decides nothing. One SQL text serves every database.
+
+use nexus_types::ids::{ChannelId, GuildId, LoginId, MessageId, RoleId, UserId};
+use nexus_types::timestamps::Timestamp;
+
+use crate::{Column, ColumnValue, StoreError, Tx, Value};
+
+pub mod channels;
+pub mod guilds;
+pub mod invites;
+pub mod logins;
+pub mod members;
+pub mod messages;
+pub mod read_states;
+pub mod setup;
+pub mod users;
+
+macro_rules! integers {
+    ($($name:ident),*) => {$(
+        impl From<$name> for Value<'_> {
+            fn from(id: $name) -> Self { Self::Int(id.0) }
+        }
+        impl Column for $name {
+            fn column(value: ColumnValue<'_>) -> Result<Self, StoreError> { i64::column(value).map(Self) }
+        }
+    )*};
+}
+
+integers!(UserId, LoginId, GuildId, ChannelId, MessageId, RoleId, Timestamp);
+
+/// Encodes a list for a JSON column.
+fn to_json(list: &impl serde::Serialize) -> String {
+    serde_json::to_string(list).expect("a list of plain values serialises")
+}
+
+/// Reads a JSON column.
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|cause| StoreError::internal("read a JSON column", cause))
+}
+
+/// The largest id that was ever stored.
+///
+/// Every id is drawn in a job that appends an entry or writes one of these rows; of messages, the channel knows its newest.
+///
+/// # Errors
+/// Those of the store.
+pub async fn highest_id(tx: &mut Tx<'_>) -> Result<i64, StoreError> {
+    const HIGHEST: &str = "SELECT MAX(highest) FROM (
+        SELECT MAX(id) AS highest FROM users UNION ALL SELECT MAX(id) FROM logins UNION ALL SELECT MAX(id) FROM guilds
+        UNION ALL SELECT MAX(id) FROM channels UNION ALL SELECT MAX(last_message_id) FROM channels) AS ids";
+    Ok(tx
+        .query_opt(HIGHEST, &[], |row| row.get::<Option<i64>>(0))
+        .await?
+        .flatten()
+        .unwrap_or(0))
+}

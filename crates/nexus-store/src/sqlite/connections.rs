@@ -1,0 +1,108 @@
+//! Opening connections and the pragmas they share. Source: <https://sqlite.org/pragma.html>.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::errors::classify;
+use crate::limits::{BUSY_TIME_MAX, STATEMENTS_MAX};
+use crate::{Options, StoreError};
+
+/// 3.7.0 to 3.51.2 can corrupt a database when several connections share a write-ahead log that starts anew.
+/// Source: <https://sqlite.org/changes.html>, 3.51.3.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+pub(super) fn assert_version() -> Result<(), StoreError> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        let cause = format!(
+            "this binary is linked with SQLite {}; 3.51.3 or newer is needed",
+            rusqlite::version()
+        );
+        return Err(StoreError::internal("open the database", cause));
+    }
+    Ok(())
+}
+
+/// Creates the file with mode 0600 if there is none; SQLite gives its side files the same mode.
+pub(super) fn create_file(path: &Path) -> Result<(), StoreError> {
+    let failed = |cause: std::io::Error| StoreError::internal("open the database file", format!("{}: {cause}", path.display()));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => {
+            // The new name must survive a power cut as the commits in the file do.
+            let parent = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
+            File::open(parent).and_then(|folder| folder.sync_all()).map_err(failed)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// The connection of the writer thread, the only one that writes.
+pub(super) fn writer(path: &Path, options: &Options) -> Result<Connection, StoreError> {
+    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, options)?;
+    configure_writer(&conn, options).map_err(|error| classify("configure the database", &error))?;
+    Ok(conn)
+}
+
+fn configure_writer(conn: &Connection, options: &Options) -> rusqlite::Result<()> {
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    assert_eq!(mode, "wal", "SQLite keeps a write-ahead log on every local file system");
+    if let Some(pages) = options.max_page_count {
+        let _granted: i64 = conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get(0))?;
+    }
+    Ok(())
+}
+
+/// A connection that can't write.
+pub(super) fn reader(path: &Path, options: &Options) -> Result<Connection, StoreError> {
+    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, options)?;
+    conn.pragma_update(None, "query_only", true)
+        .map_err(|error| classify("configure the database", &error))?;
+    Ok(conn)
+}
+
+/// A connection that only copies the write-ahead log into the database.
+pub(super) fn checkpointer(path: &Path, options: &Options) -> Result<Connection, StoreError> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, options)
+}
+
+fn open(path: &Path, mode: OpenFlags, options: &Options) -> Result<Connection, StoreError> {
+    // No mutex: each connection belongs to one thread.
+    let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| StoreError::internal("open the database", format!("{}: {error}", path.display())))?;
+    configure(&conn, options).map_err(|error| classify("configure the database", &error))?;
+    Ok(conn)
+}
+
+fn configure(conn: &Connection, options: &Options) -> rusqlite::Result<()> {
+    conn.busy_timeout(BUSY_TIME_MAX)?;
+    // FULL: a commit is on the disk before it is answered. NORMAL may lose the last commits at a power cut.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    // On, because Postgres always checks them; a schema without references pays nothing.
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "cache_size", -i64::try_from(options.cache_kib).unwrap_or(i64::MAX))?;
+    // Copying the log into the database is the checkpointer's work, never that of a commit.
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(())
+}
+
+/// The highest position ever given, also when the log was trimmed empty since.
+pub(super) fn log_head(conn: &Connection) -> Result<i64, StoreError> {
+    conn.query_row(
+        "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0)",
+        [],
+        |row| row.get(0),
+    )
+    .map_err(|error| classify("read the head of the log", &error))
+}
