@@ -1,0 +1,71 @@
+//! What is removed in the background, in small pieces: log entries beyond the resume window, old nonces, the rows of what was
+//! deleted, logins long over.
+
+use std::time::Duration;
+
+use nexus_store::{log, sql};
+use nexus_types::ids::MessageId;
+use nexus_types::limits::{LOG_WINDOW_MS, NONCE_MS, ROWS_PER_JOB_MAX};
+use nexus_types::snowflakes;
+use tokio::sync::watch;
+
+use crate::App;
+use crate::errors::{Error, Result};
+
+/// How long a sweep that found nothing to do rests.
+const REST: Duration = Duration::from_secs(10);
+
+/// Sweeps until told to stop.
+pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = sweep(&app).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a sweep failed; it goes on later");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(REST) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Removes everything that is due now, a job of at most [`ROWS_PER_JOB_MAX`] rows at a time.
+///
+/// # Errors
+/// Those of the store; what was removed stays removed.
+pub async fn sweep(app: &App) -> Result<()> {
+    let now_ms = app.clock.now_ms();
+    let window_ms = now_ms - LOG_WINDOW_MS;
+    let rows = ROWS_PER_JOB_MAX as i64;
+    let nonces = MessageId(snowflakes::first_of(now_ms - NONCE_MS));
+    while app
+        .db
+        .write_background(async move |tx| Ok::<_, Error>(log::trim(tx, window_ms, ROWS_PER_JOB_MAX).await?))
+        .await?
+        == ROWS_PER_JOB_MAX
+    {}
+    while app
+        .db
+        .write_background(async move |tx| Ok::<_, Error>(sql::messages::sweep_nonces(tx, nonces, rows).await?))
+        .await?
+        > 0
+    {}
+    while app
+        .db
+        .write_background(async move |tx| Ok::<_, Error>(sql::guilds::sweep(tx, window_ms, rows).await?))
+        .await?
+        > 0
+    {}
+    while app
+        .db
+        .write_background(async move |tx| Ok::<_, Error>(sql::channels::sweep(tx, window_ms, rows).await?))
+        .await?
+        > 0
+    {}
+    while app
+        .db
+        .write_background(async move |tx| Ok::<_, Error>(sql::logins::sweep(tx, now_ms, rows).await?))
+        .await?
+        > 0
+    {}
+    Ok(())
+}
