@@ -1,0 +1,199 @@
+//! The command line. Data goes to stdout, everything else to stderr; a failure names its cause and the next command.
+//!
+//! `docs/guide/configuration.md` lists the flags and exit codes for operators.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use nexus_types::limits::DRAIN_MS_MAX;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::boot::Running;
+use crate::config::{self, Flags, Settings};
+use crate::data::{CONFIG, DataDir};
+use crate::exits::{Exit, Failure};
+use crate::{health, logs};
+
+const EXITS: &str = "Exit codes: 0 fine, 1 failed or unhealthy, 2 wrong flag or configuration, 3 data directory in use, \
+    4 data directory or a secret unsafe or damaged, 5 can't listen, 6 can't open the database, 7 stopping took too long.";
+
+/// A community platform in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "nexus", version, after_help = EXITS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve.
+    Serve(Serve),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(Config),
+    /// Ask a running server how it is; the exit code says it.
+    Health {
+        /// Where it listens.
+        #[arg(long, default_value = "http://127.0.0.1:8080")]
+        url: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Read the configuration as `serve` would, and print every setting with its source.
+    Check {
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Data {
+    /// The directory that holds everything: database, keys, nexus.toml.
+    #[arg(long = "data", env = "NEXUS_DATA", default_value = "./nexus-data", value_name = "DIR")]
+    directory: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    #[command(flatten)]
+    data: Data,
+    /// Where to listen, once or more; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Vec<String>,
+    /// Limit nobody; for tests and benches, on loopback only.
+    #[arg(long)]
+    no_rate_limits: bool,
+    /// json, pretty, or auto.
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+/// Runs the command of this process.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(serve) => run(serve),
+        Command::Config(Config::Check { data }) => check(&data),
+        Command::Health { url } => health::ask(&url).map(say),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+/// A line for whoever reads stdout. If nobody does any more, that is no reason to stop.
+fn say(line: impl std::fmt::Display) {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").and_then(|()| out.flush()).ok();
+}
+
+fn check(data: &Data) -> Result<(), Failure> {
+    let layers = config::load(&data.directory.join(CONFIG), &Flags::default())?;
+    layers.settings()?;
+    say(layers.to_string().trim_end());
+    Ok(())
+}
+
+fn run(serve: Serve) -> Result<(), Failure> {
+    let data = DataDir::open(&serve.data.directory)?;
+    data.write_config(config::TEMPLATE)?;
+    let flags = Flags {
+        listen: serve.listen,
+        no_rate_limits: serve.no_rate_limits,
+        log_format: serve.log_format,
+    };
+    let settings = config::load(&data.file(CONFIG), &flags)?.settings()?;
+    logs::start(settings.log_format, &settings.log_level)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|cause| {
+        Failure::new(
+            Exit::Failed,
+            format!("Can't start threads: {cause}."),
+            "Check the limits of this user.",
+        )
+    })?;
+    runtime.block_on(serve_until_told(data, settings))
+}
+
+async fn serve_until_told(data: DataDir, settings: Settings) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    advise(&settings);
+    let running = Running::start(data, settings).await?;
+    say(format_args!("Your server is running at {}", running.url));
+    if let Some(link) = &running.setup_link {
+        say(format_args!("Make the first administrator here, within a day: {link}"));
+    }
+    tracing::info!(addresses = ?running.addresses, version = env!("CARGO_PKG_VERSION"), "serving");
+    signals.next().await;
+    tracing::info!("stopping; a second signal stops at once");
+    tokio::spawn(async move {
+        signals.next().await;
+        std::process::exit(130);
+    });
+    watch_over_the_stop();
+    if running.stop().await {
+        tracing::info!("stopped");
+        Ok(())
+    } else {
+        Err(Failure::new(
+            Exit::Drain,
+            "Some requests did not finish in time and were cut off.",
+            "Their clients will try again.",
+        ))
+    }
+}
+
+/// Says what will not work the way this is set up.
+fn advise(settings: &Settings) {
+    if !settings.loopback_only() && !settings.origins.is_secure() {
+        tracing::warn!(
+            "others can connect, but without HTTPS: browsers will not keep them signed in, nor allow microphones; put a proxy with \
+             TLS in front and set server.public_url"
+        );
+    }
+}
+
+/// Ends the process if stopping hangs, before an orchestrator would kill it.
+fn watch_over_the_stop() {
+    let patience = Duration::from_millis(DRAIN_MS_MAX.cast_unsigned()) + Duration::from_secs(1);
+    std::thread::spawn(move || {
+        std::thread::sleep(patience);
+        eprintln!(
+            "error: Stopping took longer than {} s.\nWhat was acknowledged is safe; start again.",
+            patience.as_secs()
+        );
+        std::process::exit(Exit::Drain as i32);
+    });
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|cause| Failure::new(Exit::Failed, format!("Can't listen for signals: {cause}."), "Start again."));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,616 @@
+//! Configuration: defaults, then `nexus.toml`, then the environment (`NEXUS__SECTION__KEY`), then the command line.
+//!
+//! The page for operators is `docs/guide/configuration.md`. It deliberately uses no layering library: what is known is the
+//! [`Config`] of defaults itself, so a key is named once, and one that nobody knows is an error with a suggestion.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use nexus_core::passwords::Cost;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::exits::{Exit, Failure};
+use crate::http::origins::{self, Origins};
+
+/// The prefix of configuration in the environment.
+const PREFIX: &str = "NEXUS__";
+
+/// What is written at the first start. A test holds it against the defaults.
+pub const TEMPLATE: &str = include_str!("nexus.toml");
+
+/// Everything that can be configured, as it stands in the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[registration]`
+    pub registration: Registration,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[passwords]`
+    pub passwords: Passwords,
+    /// `[log]`
+    pub log: Log,
+    /// `[store]`
+    pub store: Store,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// The instance's name.
+    pub name: String,
+    /// Where to listen.
+    pub listen: Vec<String>,
+    /// What people type, such as `https://chat.example.org`; empty for "wherever the request came to".
+    pub public_url: String,
+    /// Further pages whose requests are answered.
+    pub allowed_origins: Vec<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            name: "Nexus".into(),
+            listen: vec!["127.0.0.1:8080".into(), "[::1]:8080".into()],
+            public_url: String::new(),
+            allowed_origins: vec![],
+        }
+    }
+}
+
+/// `[registration]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Registration {
+    /// May anybody make an account?
+    pub open: bool,
+}
+
+impl Default for Registration {
+    fn default() -> Self {
+        Self { open: true }
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Are requests limited?
+    pub rates: bool,
+    /// Connections at once; 0 for as many as the process may have open files, less some.
+    pub connections: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rates: true,
+            connections: 0,
+        }
+    }
+}
+
+/// `[passwords]`: what Argon2id costs. A stored hash of another cost is made anew at the next sign-in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Passwords {
+    /// Memory in KiB; the default is the least that should be used.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        let Cost { memory_kib, passes } = Cost::default();
+        Self { memory_kib, passes }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `auto`, `json` or `pretty`.
+    pub format: String,
+    /// `error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,nexus_core=debug`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: "auto".into(),
+            level: "info".into(),
+        }
+    }
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// Threads that read.
+    pub read_threads: u32,
+    /// Page cache of each database connection in KiB.
+    pub cache_kib: u32,
+    /// The database may not grow beyond this many MiB; 0 for no limit but the disk.
+    pub size_mib_max: u32,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            read_threads: 4,
+            cache_kib: 4_096,
+            size_mib_max: 0,
+        }
+    }
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody said anything.
+    Default,
+    /// `nexus.toml`.
+    File,
+    /// This variable.
+    Environment(String),
+    /// This flag.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => formatter.write_str("default"),
+            Self::File => formatter.write_str("nexus.toml"),
+            Self::Environment(name) => write!(formatter, "environment {name}"),
+            Self::Flag(name) => write!(formatter, "flag {name}"),
+        }
+    }
+}
+
+/// What the command line says about configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--listen`, once or more.
+    pub listen: Vec<String>,
+    /// `--no-rate-limits`
+    pub no_rate_limits: bool,
+    /// `--log-format`
+    pub log_format: Option<String>,
+}
+
+/// The layers laid over one another, each value with its source.
+#[derive(Debug)]
+pub struct Layers {
+    values: BTreeMap<String, (Value, Source)>,
+}
+
+impl Layers {
+    /// Lays all four layers over one another.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names the key, where it stands, and what was probably meant.
+    pub fn read(file: Option<&str>, environment: impl Iterator<Item = (String, String)>, flags: &Flags) -> Result<Self, Failure> {
+        let mut layers = Self::defaults();
+        if let Some(text) = file {
+            layers.lay_file(text)?;
+        }
+        layers.lay_environment(environment)?;
+        layers.lay_flags(flags);
+        Ok(layers)
+    }
+
+    fn defaults() -> Self {
+        let sections = Table::try_from(Config::default()).expect("the defaults serialise");
+        let mut values = BTreeMap::new();
+        for (section, keys) in sections {
+            for (key, value) in keys.as_table().expect("every section is a table").clone() {
+                values.insert(format!("{section}.{key}"), (value, Source::Default));
+            }
+        }
+        Self { values }
+    }
+
+    fn lay_file(&mut self, text: &str) -> Result<(), Failure> {
+        let sections: Table = text
+            .parse()
+            .map_err(|cause| wrong(format!("nexus.toml is not valid TOML.\n{cause}"), "Correct it"))?;
+        for (section, keys) in sections {
+            let Value::Table(keys) = keys else {
+                return Err(self.unknown(&section, "nexus.toml has a key outside of a section"));
+            };
+            for (key, value) in keys {
+                self.put(&format!("{section}.{key}"), value, Source::File)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lay_environment(&mut self, environment: impl Iterator<Item = (String, String)>) -> Result<(), Failure> {
+        let mut all: Vec<_> = environment.filter(|(name, _)| name.starts_with(PREFIX) || name == "PORT").collect();
+        // The general variable of hosting platforms comes first, so that the precise one wins.
+        all.sort_by_key(|(name, _)| name != "PORT");
+        for (name, text) in all {
+            if name == "PORT" {
+                let port: u16 = text
+                    .parse()
+                    .map_err(|_| wrong(format!("PORT={text} is not a port."), "Set it to a number up to 65535, or unset it"))?;
+                self.put(
+                    "server.listen",
+                    Value::Array(vec![Value::String(format!("0.0.0.0:{port}"))]),
+                    Source::Environment(name),
+                )?;
+                continue;
+            }
+            let key = name[PREFIX.len()..].to_lowercase().replacen("__", ".", 1);
+            let kind = self.values.get(&key).map(|(value, _)| value.clone());
+            let value = kind
+                .as_ref()
+                .map_or(Some(Value::String(text.clone())), |kind| from_text(kind, &text));
+            let value = value.ok_or_else(|| wrong(format!("{name} must be {}.", kind_words(kind.as_ref())), "Correct it or unset it"))?;
+            self.put(&key, value, Source::Environment(name))?;
+        }
+        Ok(())
+    }
+
+    fn lay_flags(&mut self, flags: &Flags) {
+        let mut set = |key: &str, value: Value, flag| self.values.insert(key.to_owned(), (value, Source::Flag(flag)));
+        if !flags.listen.is_empty() {
+            set(
+                "server.listen",
+                Value::Array(flags.listen.iter().cloned().map(Value::String).collect()),
+                "--listen",
+            );
+        }
+        if flags.no_rate_limits {
+            set("limits.rates", Value::Boolean(false), "--no-rate-limits");
+        }
+        if let Some(format) = &flags.log_format {
+            set("log.format", Value::String(format.clone()), "--log-format");
+        }
+    }
+
+    fn put(&mut self, key: &str, value: Value, source: Source) -> Result<(), Failure> {
+        let Some((slot, origin)) = self.values.get_mut(key) else {
+            return Err(self.unknown(key, &format!("Nobody knows the setting {key} ({source})")));
+        };
+        let fits = value.same_type(slot) && value.as_array().is_none_or(|list| list.iter().all(Value::is_str));
+        if !fits {
+            return Err(wrong(format!("{key} must be {} ({source}).", kind_words(Some(slot))), "Correct it"));
+        }
+        (*slot, *origin) = (value, source);
+        Ok(())
+    }
+
+    fn unknown(&self, key: &str, what: &str) -> Failure {
+        let nearest = self.values.keys().map(|known| (distance(known, key), known)).min();
+        match nearest {
+            Some((away, known)) if away <= 1 + key.len() / 3 => wrong(format!("{what}. Did you mean {known}?"), "Correct it"),
+            _ => wrong(format!("{what}."), "docs/guide/configuration.md lists all settings; correct it"),
+        }
+    }
+
+    /// The configuration, every value understood.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names the key and its source.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        let mut sections = Table::new();
+        for (key, (value, _)) in &self.values {
+            let (section, key) = key.split_once('.').expect("every key has its section");
+            let section = sections.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            section
+                .as_table_mut()
+                .expect("it was made as one")
+                .insert(key.to_owned(), value.clone());
+        }
+        let config: Config = sections
+            .try_into()
+            .map_err(|cause| wrong(format!("A setting is out of range.\n{cause}"), "Correct it"))?;
+        Settings::parse(config, self)
+    }
+
+    fn source(&self, key: &str) -> &Source {
+        self.values.get(key).map_or(&Source::Default, |(_, source)| source)
+    }
+}
+
+impl fmt::Display for Layers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (key, (value, source)) in &self.values {
+            writeln!(formatter, "{key} = {value}  # {source}")?;
+        }
+        Ok(())
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// JSON unless a person is looking.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// The configuration, understood.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The instance's name.
+    pub name: String,
+    /// Where to listen.
+    pub listen: Vec<SocketAddr>,
+    /// Nobody said where to listen, so an address that this machine does not have is left out.
+    pub listen_is_default: bool,
+    /// Whose pages are answered, and what the public address is.
+    pub origins: Origins,
+    /// May anybody make an account?
+    pub registration_open: bool,
+    /// Are requests limited?
+    pub rates: bool,
+    /// Connections at once, if the operator said.
+    pub connections: Option<u32>,
+    /// What a password hash costs.
+    pub password_cost: Cost,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_level: String,
+    /// How the database is opened.
+    pub store: Store,
+}
+
+impl Settings {
+    fn parse(config: Config, layers: &Layers) -> Result<Self, Failure> {
+        let at = |key: &str, what: String| wrong(format!("{key}: {what} ({}).", layers.source(key)), "Correct it");
+        let listen = config
+            .server
+            .listen
+            .iter()
+            .map(|text| text.parse().map_err(|_| text))
+            .collect::<Result<Vec<SocketAddr>, _>>();
+        let listen = listen.map_err(|text| {
+            at(
+                "server.listen",
+                format!("`{text}` is not ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080"),
+            )
+        })?;
+        if listen.is_empty() {
+            return Err(at("server.listen", "there must be at least one address".into()));
+        }
+        let loopback_only = listen.iter().all(|address| address.ip().is_loopback());
+        if !config.limits.rates && !loopback_only {
+            let what = "limits may be off only where nobody but this machine can connect; listen on 127.0.0.1 or leave them on";
+            return Err(at("limits.rates", what.into()));
+        }
+        let origin = |key: &str, text: &String| {
+            origins::parse(text).ok_or_else(|| at(key, format!("`{text}` is not an address such as https://chat.example.org")))
+        };
+        let public = Some(&config.server.public_url)
+            .filter(|url| !url.is_empty())
+            .map(|url| origin("server.public_url", url))
+            .transpose()?;
+        let listed = config
+            .server
+            .allowed_origins
+            .iter()
+            .map(|text| origin("server.allowed_origins", text))
+            .collect::<Result<_, _>>()?;
+        let log_format = match config.log.format.as_str() {
+            "auto" => LogFormat::Auto,
+            "json" => LogFormat::Json,
+            "pretty" => LogFormat::Pretty,
+            other => return Err(at("log.format", format!("`{other}` is none of auto, json, pretty"))),
+        };
+        let name = nexus_types::names::parse_title("name", &config.server.name, 100)
+            .map_err(|_| at("server.name", "1 to 100 characters".into()))?;
+        if !(1..=64).contains(&config.store.read_threads) {
+            return Err(at("store.read_threads", "1 to 64".into()));
+        }
+        let Passwords { memory_kib, passes } = config.passwords;
+        if !(8..=4 * 1024 * 1024).contains(&memory_kib) || !(1..=100).contains(&passes) {
+            return Err(at("passwords.memory_kib", "8 to 4194304 KiB, with 1 to 100 passes".into()));
+        }
+        Ok(Self {
+            name,
+            listen_is_default: *layers.source("server.listen") == Source::Default,
+            origins: Origins::new(public, listed, loopback_only),
+            listen,
+            registration_open: config.registration.open,
+            rates: config.limits.rates,
+            connections: Some(config.limits.connections).filter(|count| *count > 0),
+            password_cost: Cost { memory_kib, passes },
+            log_format,
+            log_level: config.log.level,
+            store: config.store,
+        })
+    }
+
+    /// Can only this machine connect?
+    pub fn loopback_only(&self) -> bool {
+        self.listen.iter().all(|address| address.ip().is_loopback())
+    }
+}
+
+/// Reads the configuration of a data directory, of this process's environment and of the command line.
+///
+/// # Errors
+/// A [`Failure`] as [`Layers::read`], or if the file can't be read.
+pub fn load(file: &Path, flags: &Flags) -> Result<Layers, Failure> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => Some(text),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => None,
+        Err(cause) => {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("Can't read {}: {cause}.", file.display()),
+                "Check that it belongs to this user.",
+            ));
+        }
+    };
+    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Layers::read(text.as_deref(), environment, flags)
+}
+
+fn wrong(what: String, next: &str) -> Failure {
+    Failure::new(Exit::Usage, what, format!("{next}; then look with: nexus config check"))
+}
+
+fn from_text(kind: &Value, text: &str) -> Option<Value> {
+    match kind {
+        Value::Boolean(_) => match text {
+            "true" | "1" => Some(Value::Boolean(true)),
+            "false" | "0" => Some(Value::Boolean(false)),
+            _ => None,
+        },
+        Value::Integer(_) => text.parse().ok().map(Value::Integer),
+        Value::Array(_) => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Some(Value::Array(parts.map(|part| Value::String(part.to_owned())).collect()))
+        }
+        _ => Some(Value::String(text.to_owned())),
+    }
+}
+
+fn kind_words(kind: Option<&Value>) -> &'static str {
+    match kind {
+        Some(Value::Boolean(_)) => "true or false",
+        Some(Value::Integer(_)) => "a whole number",
+        Some(Value::Array(_)) => "a list of strings",
+        _ => "a string",
+    }
+}
+
+/// Levenshtein's distance: the single-letter changes between two words.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (column, counterpart) in other.iter().enumerate() {
+            let cost = diagonal + usize::from(letter != *counterpart);
+            diagonal = row[column + 1];
+            row[column + 1] = cost.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers(file: &str, environment: &[(&str, &str)], flags: &Flags) -> Result<Layers, Failure> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Layers::read(Some(file), environment, flags)
+    }
+
+    fn failure(file: &str, environment: &[(&str, &str)], flags: &Flags) -> String {
+        layers(file, environment, flags)
+            .and_then(|layers| layers.settings())
+            .expect_err("it is wrong")
+            .to_string()
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_and_that_the_file() {
+        let file = "[log]\nformat = \"json\"\nlevel = \"warn\"\n[server]\nname = \"File\"\n";
+        let environment = [("NEXUS__LOG__FORMAT", "auto"), ("NEXUS__SERVER__NAME", "Env"), ("HOME", "/")];
+        let flags = Flags {
+            log_format: Some("pretty".into()),
+            ..Flags::default()
+        };
+        let settings = layers(file, &environment, &flags)
+            .expect("it reads")
+            .settings()
+            .expect("it is good");
+        assert_eq!(
+            (settings.log_format, settings.name.as_str(), settings.log_level.as_str()),
+            (LogFormat::Pretty, "Env", "warn")
+        );
+    }
+
+    #[test]
+    fn the_port_of_a_platform_opens_all_addresses_and_yields_to_the_precise_one() {
+        let listen = |environment: &[(&str, &str)], flags: &Flags| {
+            layers("", environment, flags).expect("it reads").settings().expect("good").listen
+        };
+        let flags = Flags {
+            listen: vec!["127.0.0.1:3".into()],
+            ..Flags::default()
+        };
+        assert_eq!(
+            listen(&[("PORT", "1")], &Flags::default()),
+            ["0.0.0.0:1".parse().expect("an address")]
+        );
+        assert_eq!(
+            listen(&[("NEXUS__SERVER__LISTEN", "127.0.0.1:2"), ("PORT", "1")], &Flags::default())[0].port(),
+            2
+        );
+        assert_eq!(listen(&[("PORT", "1")], &flags)[0].port(), 3);
+    }
+
+    #[test]
+    fn mistakes_name_the_key_its_place_and_a_remedy() {
+        let none = Flags::default();
+        for (file, environment, words) in [
+            (
+                "[server]\nlisten_on = [\"x\"]",
+                &[] as &[(&str, &str)],
+                ["server.listen?", "nexus.toml"],
+            ),
+            ("[sever]\nname = \"x\"", &[], ["server.name?", "nexus.toml"]),
+            ("", &[("NEXUS__LIMIT__RATES", "true")], ["limits.rates?", "NEXUS__LIMIT__RATES"]),
+            ("", &[("NEXUS__LIMITS__RATES", "yes")], ["true or false", "NEXUS__LIMITS__RATES"]),
+            ("[limits]\nconnections = -1", &[], ["out of range", "connections"]),
+            ("[limits]\nconnections = \"many\"", &[], ["a whole number", "limits.connections"]),
+            ("[server]\nlisten = [1]", &[], ["a list of strings", "server.listen"]),
+            ("[server]\nlisten = [\"localhost\"]", &[], ["ADDRESS:PORT", "`localhost`"]),
+            ("[server]\npublic_url = \"chat\"", &[], ["https://", "server.public_url"]),
+            ("[log]\nformat = \"xml\"", &[], ["auto, json, pretty", "log.format"]),
+            ("name = \"x\"", &[], ["outside of a section", "config check"]),
+            ("[", &[], ["not valid TOML", "config check"]),
+            ("", &[("PORT", "http")], ["PORT=http", "config check"]),
+        ] {
+            let said = failure(file, environment, &none);
+            assert!(words.iter().all(|word| said.contains(word)), "{file} {environment:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn limits_stay_on_where_others_can_connect() {
+        let off = Flags {
+            no_rate_limits: true,
+            ..Flags::default()
+        };
+        assert!(layers("", &[], &off).expect("it reads").settings().is_ok());
+        assert!(failure("", &[("PORT", "8080")], &off).contains("--no-rate-limits"));
+    }
+
+    #[test]
+    fn the_template_shows_every_default() {
+        let shown: String = TEMPLATE
+            .lines()
+            .filter_map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).or(Some(line)))
+            .fold(String::new(), |all, line| all + line + "\n");
+        let config: Config = toml::from_str(&shown).expect("the template without its comment signs parses");
+        assert_eq!(config, Config::default());
+        let layers = Layers::read(Some(&shown), std::iter::empty(), &Flags::default()).expect("every key is known");
+        for (key, (_, source)) in &layers.values {
+            assert_eq!(*source, Source::File, "{key} is missing in the template");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The gateway: WebSocket sessions that get the log live and resume from it.
+//!
+//! `session.rs` is the protocol without I/O, `socket.rs` one WebSocket without tasks, `connection.rs` the task that drives both,
+//! `fanout.rs` the shards that carry each event to the sessions that may see it, `frames.rs` the bytes.
+//!
+//! It deliberately holds no state that a restart may not lose: a session's id is a sealed token, and RESUME reads the log.
+
+mod connection;
+mod fanout;
+mod frames;
+mod session;
+mod socket;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use hyper_util::rt::TokioIo;
+use nexus_core::App;
+use nexus_types::gateway::CloseCode;
+use nexus_types::ids::LoginId;
+use nexus_types::limits::SOCKETS_PER_LOGIN_MAX;
+use tokio::net::TcpStream;
+use tungstenite::handshake::derive_accept_key;
+
+use crate::serve::Place;
+use fanout::Shard;
+use socket::{Socket, SocketKey};
+
+/// What the gateway needs to know of its instance.
+#[derive(Debug, Clone, Default)]
+pub struct GatewayConfig {
+    /// `ws://host[:port]` or `wss://host[:port]`; absent: what the client asked for.
+    pub public_url: Option<String>,
+}
+
+/// The gateway of this node. Clones are the same gateway.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
+    app: App,
+    config: GatewayConfig,
+    shards: Vec<Shard>,
+    next_key: AtomicU64,
+    draining: AtomicBool,
+    /// Every open socket, for closing all of them.
+    sockets: Mutex<HashMap<SocketKey, Arc<Socket>>>,
+    /// Sockets of each login.
+    logins: Mutex<HashMap<LoginId, usize>>,
+}
+
+impl Gateway {
+    /// Starts the shards, one a core.
+    pub fn start(app: App, config: GatewayConfig) -> Self {
+        let shards = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+        let shards = (0..shards).map(|_| Shard::start(app.db.clone())).collect();
+        Self(Arc::new(Inner {
+            app,
+            config,
+            shards,
+            next_key: AtomicU64::new(1),
+            draining: AtomicBool::new(false),
+            sockets: Mutex::default(),
+            logins: Mutex::default(),
+        }))
+    }
+
+    /// Answers an upgrade request, and serves the socket in a task of its own.
+    pub fn upgrade(&self, mut request: Request) -> Response {
+        let accept = match handshake(request.headers()) {
+            Ok(accept) => accept,
+            Err(status) => return refuse(status),
+        };
+        if self.0.draining.load(Ordering::Relaxed) {
+            return refuse(StatusCode::SERVICE_UNAVAILABLE);
+        }
+        let url = self.0.config.public_url.clone().unwrap_or_else(|| own_url(request.headers()));
+        let version = query_value(request.uri().query().unwrap_or_default(), "v");
+        let version_known = version.is_none_or(|version| version == "10" || version == "9");
+        let upgrade = hyper::upgrade::on(&mut request);
+        let place = request.extensions().get::<Place>().cloned();
+        let gateway = self.clone();
+        tokio::spawn(async move {
+            let _held = place;
+            let Ok(upgraded) = upgrade.await else { return };
+            // Nothing but plain TCP is served so far; behind a proxy it is the proxy that speaks TLS.
+            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+                tracing::error!("a WebSocket does not run over plain TCP");
+                return;
+            };
+            let key = SocketKey(gateway.0.next_key.fetch_add(1, Ordering::Relaxed));
+            let socket = Arc::new(Socket::new(key, parts.io.into_inner(), parts.read_buf.to_vec()));
+            gateway.sockets().insert(key, socket.clone());
+            connection::run(gateway.clone(), socket, url, version_known).await;
+            gateway.sockets().remove(&key);
+        });
+        Response::builder()
+            .status(StatusCode::SWITCHING_PROTOCOLS)
+            .header(header::CONNECTION, "upgrade")
+            .header(header::UPGRADE, "websocket")
+            .header(header::SEC_WEBSOCKET_ACCEPT, accept)
+            .body(Body::empty())
+            .expect("a switch of protocols is a valid answer")
+    }
+
+    /// Closes every socket with 1012 and waits until they are gone, at most this long.
+    pub async fn drain(&self, at_most: Duration) {
+        self.0.draining.store(true, Ordering::Relaxed);
+        let all: Vec<_> = self.sockets().values().cloned().collect();
+        for socket in all {
+            socket.close(CloseCode::Restart);
+        }
+        let gone = async {
+            while !self.sockets().is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(at_most, gone).await.is_err() {
+            tracing::warn!(left = self.sockets().len(), "sockets did not close in time");
+        }
+    }
+
+    fn sockets(&self) -> std::sync::MutexGuard<'_, HashMap<SocketKey, Arc<Socket>>> {
+        self.0.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a socket of a login; `None` if it has as many as it may.
+    fn seat(&self, login: LoginId) -> Option<Seat> {
+        let mut logins = self.0.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = logins.entry(login).or_insert(0);
+        if *count == SOCKETS_PER_LOGIN_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Seat {
+            gateway: self.clone(),
+            login,
+        })
+    }
+
+    fn shard(&self, key: SocketKey) -> &Shard {
+        &self.0.shards[(key.0 % self.0.shards.len() as u64) as usize]
+    }
+}
+
+/// One of a login's sockets; uncounted when dropped.
+struct Seat {
+    gateway: Gateway,
+    login: LoginId,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut logins = self.gateway.0.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = logins.get_mut(&self.login) {
+            *count -= 1;
+            if *count == 0 {
+                logins.remove(&self.login);
+            }
+        }
+    }
+}
+
+/// Checks an upgrade request, and answers its key (RFC 6455, section 4.2).
+fn handshake(headers: &HeaderMap) -> Result<HeaderValue, StatusCode> {
+    let has = |name: header::HeaderName, token: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+    };
+    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
+        return Err(StatusCode::UPGRADE_REQUIRED);
+    }
+    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    // Browsers always say where a page came from; only our own may open a socket. Programs say nothing.
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let from = origin
+            .to_str()
+            .ok()
+            .and_then(|origin| origin.split_once("://"))
+            .map(|(_, host)| host);
+        if from != Some(host) {
+            return Err(StatusCode::FORBIDDEN);
+        }
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or(StatusCode::BAD_REQUEST)?;
+    HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| StatusCode::BAD_REQUEST)
+}
+
+fn refuse(status: StatusCode) -> Response {
+    Response::builder()
+        .status(status)
+        .header(header::UPGRADE, "websocket")
+        .body(Body::empty())
+        .expect("a status alone is a valid answer")
+}
+
+/// Where the client found us: bare, as libraries append the rest themselves.
+fn own_url(headers: &HeaderMap) -> String {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("localhost:8080");
+    format!("ws://{host}")
+}
+
+fn query_value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let base = [
+            ("host", "chat.example:8080"),
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let mut map = HeaderMap::new();
+        for (name, value) in base.iter().chain(pairs) {
+            map.insert(*name, HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    #[test]
+    fn the_key_is_answered_as_the_rfc_says() {
+        assert_eq!(handshake(&headers(&[])).expect("a good request"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn a_foreign_page_may_not_open_a_socket() {
+        for origin in ["https://evil.example", "null", "http://chat.example", "http://chat.example:8081"] {
+            assert_eq!(handshake(&headers(&[("origin", origin)])), Err(StatusCode::FORBIDDEN), "{origin}");
+        }
+        assert!(handshake(&headers(&[("origin", "http://chat.example:8080")])).is_ok());
+    }
+}

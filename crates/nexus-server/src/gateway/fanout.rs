@@ -1,0 +1,422 @@
+//! Shards: each follows the log and carries every entry to those of its sessions that may see it.
+//!
+//! A shard judges an entry at position p by the scopes at p, because it advances them by the same log, in order. A session joins a
+//! shard only when both have taken in the log up to the same position, so that nothing falls between its replay and its live stream.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use nexus_core::sessions::{Holder, Membership};
+use nexus_store::{Db, Entry, Fleeting, Window};
+use nexus_types::dispatches::{Piece, pieces, tail};
+use nexus_types::events::{Event, Kind};
+use nexus_types::gateway::CloseCode;
+use nexus_types::ids::{ChannelId, GuildId, Position, RoleId, UserId};
+use nexus_types::scopes::{GuildScope, Viewer};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::frames::{self, Prepared};
+use super::socket::{Socket, SocketKey};
+
+/// Entries taken in before the sockets are flushed: many dispatches then leave in one call.
+const BATCH_ENTRIES: usize = 64;
+/// Sockets flushed before others get a turn on this core.
+const FLUSHES_PER_TURN: usize = 64;
+/// Sessions that may wait to join a shard.
+const CONTROLS_MAX: usize = 1024;
+
+/// A session that wants the live stream.
+pub(super) struct Joining {
+    pub(super) socket: Arc<Socket>,
+    pub(super) holder: Holder,
+    /// What it has taken in.
+    pub(super) position: Position,
+    /// The user's guilds at that position.
+    pub(super) guilds: HashMap<GuildId, Membership>,
+}
+
+enum Control {
+    Join(Joining, oneshot::Sender<bool>),
+    Leave(SocketKey),
+}
+
+/// A handle on a shard's task, which lives until the handle is dropped.
+pub(super) struct Shard {
+    controls: mpsc::Sender<Control>,
+}
+
+impl Shard {
+    pub(super) fn start(db: Db) -> Self {
+        let (controls, inbox) = mpsc::channel(CONTROLS_MAX);
+        tokio::spawn(run(db, inbox));
+        Self { controls }
+    }
+
+    /// Joins the live stream. False: the shard has moved on, read the log up to a newer position first.
+    pub(super) async fn join(&self, joining: Joining) -> bool {
+        let (answer, joined) = oneshot::channel();
+        self.controls.send(Control::Join(joining, answer)).await.is_ok() && joined.await.unwrap_or(false)
+    }
+
+    /// Leaves it.
+    pub(super) async fn leave(&self, key: SocketKey) {
+        // A shard that is gone has no sessions to leave.
+        drop(self.controls.send(Control::Leave(key)).await);
+    }
+}
+
+/// A session in a shard.
+struct Seat {
+    socket: Arc<Socket>,
+    holder: Holder,
+    guilds: Vec<GuildId>,
+}
+
+/// A guild with sessions in this shard.
+struct Guild {
+    scope: GuildScope,
+    viewers: HashMap<SocketKey, SeatInGuild>,
+}
+
+/// A member's session as its guild sees it.
+struct SeatInGuild {
+    socket: Arc<Socket>,
+    user: UserId,
+    roles: Vec<RoleId>,
+}
+
+impl SeatInGuild {
+    fn viewer(&self) -> Viewer<'_> {
+        Viewer {
+            user: self.user,
+            roles: &self.roles,
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    /// Every entry up to here was taken in.
+    position: i64,
+    seats: HashMap<SocketKey, Seat>,
+    users: HashMap<UserId, Vec<SocketKey>>,
+    guilds: HashMap<GuildId, Guild>,
+    /// Sessions that read further than this shard, which waits for its own entries to catch up.
+    early: Vec<(Joining, oneshot::Sender<bool>)>,
+    /// Sockets with something new in their queue.
+    dirty: HashMap<SocketKey, Arc<Socket>>,
+}
+
+async fn run(db: Db, mut inbox: mpsc::Receiver<Control>) {
+    let bus = db.bus();
+    let (mut head, mut fleeting) = (bus.watch(), bus.fleeting());
+    let mut state = State {
+        position: *head.borrow_and_update(),
+        ..State::default()
+    };
+    loop {
+        tokio::select! {
+            biased;
+            control = inbox.recv() => match control {
+                Some(Control::Join(joining, answer)) => state.join(joining, answer),
+                Some(Control::Leave(key)) => state.leave(key),
+                None => return,
+            },
+            changed = head.changed() => if changed.is_err() { return },
+            notice = fleeting.recv() => match notice {
+                Ok(notice) => state.notice(&notice),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+            },
+        }
+        while state.position < *head.borrow_and_update() {
+            match bus.after(state.position, BATCH_ENTRIES) {
+                Window::Entries(entries) if entries.is_empty() => break,
+                Window::Entries(entries) => {
+                    for entry in entries {
+                        state.take_in(&entry);
+                    }
+                }
+                Window::Gone => state.lose_track(bus.head()),
+            }
+            state.flush().await;
+            state.admit_early();
+        }
+        state.flush().await;
+    }
+}
+
+impl State {
+    fn join(&mut self, joining: Joining, answer: oneshot::Sender<bool>) {
+        match joining.position.0.cmp(&self.position) {
+            std::cmp::Ordering::Less => {
+                answer.send(false).ok();
+            }
+            std::cmp::Ordering::Greater => self.early.push((joining, answer)),
+            std::cmp::Ordering::Equal => {
+                self.sit(joining);
+                answer.send(true).ok();
+            }
+        }
+    }
+
+    fn admit_early(&mut self) {
+        for (joining, answer) in std::mem::take(&mut self.early) {
+            self.join(joining, answer);
+        }
+    }
+
+    fn sit(
+        &mut self,
+        Joining {
+            socket, holder, guilds, ..
+        }: Joining,
+    ) {
+        let key = socket.key;
+        socket.go_live();
+        self.users.entry(holder.user).or_default().push(key);
+        self.seats.insert(
+            key,
+            Seat {
+                socket,
+                holder,
+                guilds: vec![],
+            },
+        );
+        for (id, Membership { scope, roles }) in guilds {
+            self.sit_in(key, id, scope, roles);
+        }
+    }
+
+    /// Gives a session its place in a guild. A guild known here already is at the same position, and so the same.
+    fn sit_in(&mut self, key: SocketKey, id: GuildId, scope: GuildScope, roles: Vec<RoleId>) {
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        if !seat.guilds.contains(&id) {
+            seat.guilds.push(id);
+        }
+        let viewer = SeatInGuild {
+            socket: seat.socket.clone(),
+            user: seat.holder.user,
+            roles,
+        };
+        let guild = self.guilds.entry(id).or_insert_with(|| Guild {
+            scope,
+            viewers: HashMap::new(),
+        });
+        guild.viewers.insert(key, viewer);
+    }
+
+    fn stand_up_from(&mut self, key: SocketKey, id: GuildId) {
+        if let Some(seat) = self.seats.get_mut(&key) {
+            seat.guilds.retain(|guild| *guild != id);
+        }
+        if let Some(guild) = self.guilds.get_mut(&id) {
+            guild.viewers.remove(&key);
+            if guild.viewers.is_empty() {
+                self.guilds.remove(&id);
+            }
+        }
+    }
+
+    fn leave(&mut self, key: SocketKey) {
+        let Some(seat) = self.seats.remove(&key) else { return };
+        for id in seat.guilds {
+            self.stand_up_from(key, id);
+        }
+        if let Some(keys) = self.users.get_mut(&seat.holder.user) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.users.remove(&seat.holder.user);
+            }
+        }
+    }
+
+    /// The ring was overrun: every session reads the log itself and joins again.
+    fn lose_track(&mut self, head: i64) {
+        tracing::warn!(
+            sessions = self.seats.len(),
+            "a shard fell behind the ring; its sessions read the log"
+        );
+        for seat in self.seats.values() {
+            seat.socket.leave_live(self.position);
+        }
+        *self = Self {
+            position: head,
+            early: std::mem::take(&mut self.early),
+            ..Self::default()
+        };
+    }
+
+    fn take_in(&mut self, entry: &Entry) {
+        assert!(entry.position > self.position, "a shard takes in the log in order");
+        if entry.is_scrubbed() {
+            // What it said was erased; nobody gets it any more.
+        } else if let Some(frame) = frames::message_create(entry) {
+            self.deliver_message(entry, &frame);
+        } else {
+            match Prepared::new(entry) {
+                Ok(prepared) => self.deliver(entry, &prepared),
+                Err(error) => {
+                    tracing::error!(
+                        position = entry.position,
+                        error = &error as &dyn std::error::Error,
+                        "an entry can't be sent"
+                    );
+                    // Nobody may believe to have it all.
+                    for seat in self.seats.values() {
+                        seat.socket.close(CloseCode::Unknown);
+                    }
+                }
+            }
+        }
+        self.position = entry.position;
+    }
+
+    /// The hot path: one frame, everybody in the guild who sees the channel.
+    fn deliver_message(&mut self, entry: &Entry, frame: &bytes::Bytes) {
+        let Some(guild) = self.guilds.get(&GuildId(entry.topic)) else {
+            return;
+        };
+        let channel = ChannelId(entry.channel);
+        let open = guild.scope.is_open(channel);
+        for (key, seat) in &guild.viewers {
+            if open || guild.scope.sees_channel(seat.viewer(), channel) {
+                seat.socket.push_live(frame.clone(), entry.position);
+                self.dirty.entry(*key).or_insert_with(|| seat.socket.clone());
+            }
+        }
+    }
+
+    fn deliver(&mut self, entry: &Entry, prepared: &Prepared) {
+        let id = GuildId(entry.topic);
+        if let Some(guild) = self.guilds.get(&id) {
+            for (key, seat) in &guild.viewers {
+                send(
+                    &seat.socket,
+                    entry,
+                    prepared,
+                    &pieces(&prepared.event, seat.viewer(), Some(&guild.scope)),
+                );
+                self.dirty.entry(*key).or_insert_with(|| seat.socket.clone());
+            }
+        }
+        // Its subject may not be among the guild's viewers: a joiner is not yet, and some entries have no guild.
+        let user = UserId(entry.subject);
+        let keys = self.users.get(&user).cloned().unwrap_or_default();
+        for key in &keys {
+            let Some(seat) = self.seats.get(key) else { continue };
+            if !seat.guilds.contains(&id) {
+                send(
+                    &seat.socket,
+                    entry,
+                    prepared,
+                    &pieces(&prepared.event, Viewer { user, roles: &[] }, None),
+                );
+                self.dirty.entry(*key).or_insert_with(|| seat.socket.clone());
+            }
+        }
+        self.advance(&prepared.event, &keys);
+    }
+
+    /// Takes in what an event changes of who may see what.
+    fn advance(&mut self, event: &Event, subject: &[SocketKey]) {
+        match event {
+            Event::GuildCreate(snapshot) => {
+                for key in subject {
+                    self.sit_in(*key, snapshot.guild.id, GuildScope::of(snapshot), vec![]);
+                }
+            }
+            Event::GuildMemberAdd { member, snapshot } => {
+                for key in subject {
+                    self.sit_in(*key, snapshot.guild.id, GuildScope::of(snapshot), member.roles.clone());
+                }
+            }
+            Event::GuildMemberRemove { guild_id, .. } => {
+                for key in subject {
+                    self.stand_up_from(*key, *guild_id);
+                }
+            }
+            Event::GuildDelete { id } => {
+                let keys: Vec<_> = self
+                    .guilds
+                    .get(id)
+                    .map(|guild| guild.viewers.keys().copied().collect())
+                    .unwrap_or_default();
+                for key in keys {
+                    self.stand_up_from(key, *id);
+                }
+            }
+            Event::LoginEnd { login_id, .. } => {
+                for seat in subject
+                    .iter()
+                    .filter_map(|key| self.seats.get(key))
+                    .filter(|seat| seat.holder.login == *login_id)
+                {
+                    seat.socket.close(CloseCode::AuthenticationFailed);
+                }
+            }
+            Event::GuildUpdate(guild) => self.advance_scope(guild.id, event),
+            Event::GuildOwnerUpdate { snapshot, .. } => self.advance_scope(snapshot.guild.id, event),
+            Event::ChannelCreate(channel)
+            | Event::ChannelUpdate(channel)
+            | Event::ChannelOverwriteUpdate { channel, .. }
+            | Event::ChannelDelete(channel) => self.advance_scope(channel.guild_id, event),
+            Event::MessageCreate(_) | Event::MessageAck { .. } => {}
+        }
+    }
+
+    fn advance_scope(&mut self, id: GuildId, event: &Event) {
+        if let Some(guild) = self.guilds.get_mut(&id) {
+            guild.scope.advance(event);
+        }
+    }
+
+    /// A notice that is not in the log.
+    fn notice(&mut self, notice: &Fleeting) {
+        let Some(guild) = self.guilds.get(&GuildId(notice.topic)) else {
+            return;
+        };
+        let channel = ChannelId(notice.channel);
+        for (key, seat) in &guild.viewers {
+            if guild.scope.sees_channel(seat.viewer(), channel) {
+                seat.socket.push_fleeting(|s| frames::text(format!("{}{}", notice.body, tail(s))));
+                self.dirty.entry(*key).or_insert_with(|| seat.socket.clone());
+            }
+        }
+    }
+
+    async fn flush(&mut self) {
+        let mut turn = 0;
+        for (_, socket) in self.dirty.drain() {
+            socket.flush_live();
+            turn += 1;
+            if turn % FLUSHES_PER_TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+/// Queues an entry's dispatches for one session. All but the last repeat the session's own `s`, so that a cut between them replays all.
+fn send(socket: &Socket, entry: &Entry, prepared: &Prepared, pieces: &[Piece]) {
+    let before = socket.s();
+    for (index, piece) in pieces.iter().enumerate() {
+        let is_last = index + 1 == pieces.len();
+        let s = if is_last { entry.position } else { before };
+        socket.push_live(frame(prepared, piece, s, is_last), s);
+    }
+}
+
+/// The frame of one dispatch of an entry.
+pub(super) fn frame(prepared: &Prepared, piece: &Piece, s: i64, is_last: bool) -> bytes::Bytes {
+    match piece {
+        Piece::Shared(index) if is_last => prepared.last(*index),
+        Piece::Shared(index) => prepared.not_last(*index, s),
+        Piece::Own(dispatch) => frames::text(dispatch.frame(s)),
+    }
+}
+
+/// Does an entry end this login?
+pub(super) fn ends(entry: &Entry, holder: Holder) -> bool {
+    entry.kind == Kind::LoginEnd as i64 && entry.object == holder.login.0
+}

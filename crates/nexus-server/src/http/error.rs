@@ -1,0 +1,230 @@
+//! What a caller is told when something went wrong, and what only the log is told.
+//!
+//! # Shape
+//! `{"code": int, "message", "error": "snake_case", "request_id", "errors"?, "retry_after"?, "global"?}`. The request id is filled
+//! in by [`super::answer`], which also logs a failure of ours, once, with its whole chain of causes.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use nexus_core::Error;
+use nexus_store::StoreError;
+use nexus_types::{ErrorCode, FieldErrors};
+use serde_json::{Map, Value, json};
+
+use super::limits::Exhausted;
+
+/// A failed request.
+#[derive(Debug, Clone)]
+pub struct ApiError(Arc<Fault>);
+
+#[derive(Debug)]
+enum Fault {
+    Core(Error),
+    Limited(Exhausted),
+    /// The request ran longer than any may; its job goes on.
+    TooSlow,
+    Panicked,
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self(Arc::new(Fault::Core(error)))
+    }
+}
+
+impl From<ErrorCode> for ApiError {
+    fn from(code: ErrorCode) -> Self {
+        Error::refused(code).into()
+    }
+}
+
+impl From<FieldErrors> for ApiError {
+    fn from(fields: FieldErrors) -> Self {
+        Error::from(fields).into()
+    }
+}
+
+impl From<Exhausted> for ApiError {
+    fn from(exhausted: Exhausted) -> Self {
+        Self(Arc::new(Fault::Limited(exhausted)))
+    }
+}
+
+/// What a failure looks like from outside.
+struct Words {
+    status: StatusCode,
+    code: u32,
+    error: &'static str,
+    message: &'static str,
+    /// Milliseconds.
+    retry_after_ms: Option<i64>,
+}
+
+const INTERNAL: Words = Words {
+    status: StatusCode::INTERNAL_SERVER_ERROR,
+    code: 0,
+    error: "internal",
+    message: "Something went wrong here. The server's operator finds it in the log by the request id.",
+    retry_after_ms: None,
+};
+const STORAGE_FULL: Words = Words {
+    status: StatusCode::INSUFFICIENT_STORAGE,
+    code: 0,
+    error: "storage_full",
+    message: "The server's disk is full. Nothing was changed.",
+    retry_after_ms: None,
+};
+const UNAVAILABLE: Words = Words {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    code: 0,
+    error: "unavailable",
+    message: "The server can't do this right now. Try again with the same nonce.",
+    retry_after_ms: Some(1_000),
+};
+
+impl ApiError {
+    /// The request ran longer than any may.
+    pub fn too_slow() -> Self {
+        Self(Arc::new(Fault::TooSlow))
+    }
+
+    /// The handler panicked.
+    pub fn panicked() -> Self {
+        Self(Arc::new(Fault::Panicked))
+    }
+
+    /// The refusal's code, if it is one.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match &*self.0 {
+            Fault::Core(error) => error.code(),
+            Fault::Limited(_) => Some(ErrorCode::RateLimited),
+            Fault::TooSlow | Fault::Panicked => None,
+        }
+    }
+
+    fn words(&self) -> Words {
+        let refused = |code: ErrorCode, retry_after_ms| Words {
+            status: StatusCode::from_u16(code.status()).expect("a test of nexus-types holds every status"),
+            code: code.number(),
+            error: code.word(),
+            message: code.message(),
+            retry_after_ms,
+        };
+        match &*self.0 {
+            Fault::Core(Error::Refused(refusal)) => refused(refusal.code, refusal.retry_after_ms),
+            Fault::Limited(exhausted) => refused(ErrorCode::RateLimited, Some(exhausted.retry_after_ms())),
+            Fault::Core(Error::Store(StoreError::Full)) => STORAGE_FULL,
+            Fault::Core(Error::Store(
+                StoreError::Lost { .. } | StoreError::QueueFull | StoreError::Unavailable | StoreError::Closed | StoreError::Timeout,
+            ))
+            | Fault::TooSlow => UNAVAILABLE,
+            Fault::Core(Error::Store(_) | Error::Internal { .. }) | Fault::Panicked => INTERNAL,
+        }
+    }
+
+    /// The chain of causes, for the log, if we are at fault.
+    pub fn fault(&self) -> Option<String> {
+        let error: &dyn std::error::Error = match &*self.0 {
+            Fault::Core(Error::Refused(_)) | Fault::Limited(_) => return None,
+            Fault::TooSlow => return Some("the request took too long".into()),
+            Fault::Panicked => return Some("the handler panicked".into()),
+            Fault::Core(error) => error,
+        };
+        let mut chain = error.to_string();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            chain.push_str(": ");
+            chain.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        Some(chain)
+    }
+
+    /// Writes the answer's body and its headers.
+    pub(super) fn render(&self, response: &mut Response, request_id: &str) {
+        let words = self.words();
+        let mut body = json!({ "code": words.code, "message": words.message, "error": words.error, "request_id": request_id });
+        if let Fault::Core(Error::Refused(refusal)) = &*self.0
+            && !refusal.fields.0.is_empty()
+        {
+            body["errors"] = Value::Object(Map::clone(&refusal.fields.0));
+        }
+        if let Some(after_ms) = words.retry_after_ms {
+            body["retry_after"] = json!(after_ms as f64 / 1_000.0);
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(after_ms.max(0).cast_unsigned().div_ceil(1_000)));
+        }
+        if words.status == StatusCode::TOO_MANY_REQUESTS {
+            let global = matches!(&*self.0, Fault::Limited(exhausted) if exhausted.global);
+            body["global"] = json!(global);
+            if global {
+                response
+                    .headers_mut()
+                    .insert("x-ratelimit-global", HeaderValue::from_static("true"));
+            }
+        }
+        *response.status_mut() = words.status;
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // The router has named the length of the empty body.
+        response.headers_mut().remove(CONTENT_LENGTH);
+        *response.body_mut() = Body::from(body.to_string());
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.words().status;
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(error: impl Into<ApiError>, status: u16, word: &str, logged: bool) {
+        let error = error.into();
+        let words = error.words();
+        assert_eq!(
+            (words.status.as_u16(), words.error, error.fault().is_some()),
+            (status, word, logged),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn failures_are_told_apart_by_who_can_act() {
+        check(ErrorCode::UnknownChannel, 404, "not_found", false);
+        check(Error::from(StoreError::Full), 507, "storage_full", true);
+        for error in [
+            StoreError::Lost { reason: "x" },
+            StoreError::QueueFull,
+            StoreError::Unavailable,
+            StoreError::Closed,
+            StoreError::Timeout,
+        ] {
+            check(Error::from(error), 503, "unavailable", true);
+        }
+        check(Error::from(StoreError::Panicked), 500, "internal", true);
+        check(Error::internal("count sheep", "they ran"), 500, "internal", true);
+        check(ApiError::panicked(), 500, "internal", true);
+    }
+
+    #[test]
+    fn the_chain_is_for_the_log_alone() {
+        let error = ApiError::from(Error::internal("count sheep", "they ran"));
+        assert_eq!(error.fault().expect("ours"), "could not count sheep: they ran");
+        let mut response = Response::new(Body::empty());
+        error.render(&mut response, "r1");
+        assert_eq!(response.status(), 500);
+    }
+}

@@ -1,0 +1,430 @@
+//! How often somebody may do something: per user, per user and channel, per account and address.
+//!
+//! It deliberately trusts no header about the address: what `X-Forwarded-For` says is ignored. Addresses are kept in memory only,
+//! and IPv6 ones by their /64, because one home has that many.
+//!
+//! # Source
+//! The generic cell rate algorithm (ITU-T I.371, virtual scheduling): one number a key, no timers.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use nexus_core::Caller;
+use nexus_types::ErrorCode;
+use nexus_types::ids::{ChannelId, UserId};
+use nexus_types::limits::{BAD_LOGINS_PER_MINUTE, RATE_LIMIT_KEYS_MAX, REGISTRATIONS_PER_HOUR, REQUESTS_PER_SECOND, USERNAME_CHARS_MAX};
+use nexus_types::names::fold;
+
+use super::error::ApiError;
+use super::{Exchange, Node};
+
+/// Messages by one user in one channel within five seconds (Discord's own limit).
+const MESSAGES_PER_5_S: u32 = 5;
+/// Typing notices by one user in one channel within ten seconds; clients send one every eight.
+const TYPING_PER_10_S: u32 = 5;
+/// Guilds one user makes in an hour, after the first ten at once.
+const GUILDS_PER_HOUR: u32 = 10;
+/// Channels one user makes or changes in ten minutes.
+const CHANNEL_CHANGES_PER_10_MIN: u32 = 50;
+/// Invites one user makes in ten minutes.
+const INVITES_PER_10_MIN: u32 = 50;
+/// Wrong codes of invites and setup links from one address in a minute.
+const GUESSES_PER_MINUTE: u32 = 20;
+/// Parts of a limiter, each with a lock of its own.
+const SHARDS: usize = 16;
+
+/// An address as limits see it: IPv4 whole, IPv6 by its /64.
+type Net = u64;
+
+fn net(address: IpAddr) -> Net {
+    match address.to_canonical() {
+        IpAddr::V4(address) => u64::from(u32::from(address)),
+        // A /64 that begins with 32 zero bits is reserved, so no IPv6 network looks like an IPv4 address.
+        IpAddr::V6(address) => (Ipv6Addr::to_bits(address) >> 64) as u64,
+    }
+}
+
+/// What is left of a limit, for the headers of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Quota {
+    bucket: &'static str,
+    limit: u32,
+    remaining: u32,
+    /// Until the whole limit is free again.
+    reset_us: u64,
+}
+
+/// A limit that is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Exhausted {
+    quota: Quota,
+    /// Until one more is allowed.
+    retry_after_us: u64,
+    /// It is the limit over all routes.
+    pub global: bool,
+}
+
+impl Exhausted {
+    /// When to come back, rounded up.
+    pub fn retry_after_ms(&self) -> i64 {
+        self.retry_after_us.div_ceil(1_000).cast_signed()
+    }
+}
+
+/// One limit for many keys.
+struct Limiter<K> {
+    bucket: &'static str,
+    limit: u32,
+    /// One is given back every so often.
+    interval_us: u64,
+    keys_max: usize,
+    hasher: RandomState,
+    shards: [Mutex<Shard<K>>; SHARDS],
+}
+
+struct Shard<K> {
+    /// When everything that was used is given back, for each key.
+    free_us: HashMap<K, u64>,
+    swept_us: u64,
+}
+
+impl<K: Hash + Eq> Limiter<K> {
+    fn new(bucket: &'static str, limit: u32, window_s: u64) -> Self {
+        let shard = |_| {
+            Mutex::new(Shard {
+                free_us: HashMap::new(),
+                swept_us: 0,
+            })
+        };
+        Self {
+            bucket,
+            limit,
+            interval_us: window_s * 1_000_000 / u64::from(limit),
+            keys_max: RATE_LIMIT_KEYS_MAX / SHARDS,
+            hasher: RandomState::new(),
+            shards: std::array::from_fn(shard),
+        }
+    }
+
+    fn shard(&self, key: &K) -> std::sync::MutexGuard<'_, Shard<K>> {
+        let index = self.hasher.hash_one(key) as usize % SHARDS;
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uses one, or says when to come back.
+    fn take(&self, key: K, now_us: u64) -> Result<Quota, Exhausted> {
+        let mut shard = self.shard(&key);
+        let whole_us = self.interval_us * u64::from(self.limit);
+        if shard.free_us.len() >= self.keys_max && !shard.free_us.contains_key(&key) {
+            // At most once a second, so that a flood of keys can't make us walk over all of them each time.
+            if now_us >= shard.swept_us + 1_000_000 {
+                shard.free_us.retain(|_, free_us| *free_us > now_us);
+                shard.swept_us = now_us;
+            }
+            if shard.free_us.len() >= self.keys_max {
+                return Err(self.exhausted(whole_us, self.interval_us));
+            }
+        }
+        let free_us = shard.free_us.entry(key).or_insert(0);
+        let after_us = (*free_us).max(now_us) + self.interval_us;
+        let used_us = after_us - now_us;
+        if used_us > whole_us {
+            return Err(self.exhausted(used_us - self.interval_us, used_us - whole_us));
+        }
+        *free_us = after_us;
+        Ok(self.quota(used_us))
+    }
+
+    /// Gives one back.
+    fn put_back(&self, key: &K) {
+        if let Some(free_us) = self.shard(key).free_us.get_mut(key) {
+            *free_us -= self.interval_us;
+        }
+    }
+
+    fn quota(&self, used_us: u64) -> Quota {
+        let remaining = self.limit - (used_us.div_ceil(self.interval_us) as u32).min(self.limit);
+        Quota {
+            bucket: self.bucket,
+            limit: self.limit,
+            remaining,
+            reset_us: used_us,
+        }
+    }
+
+    fn exhausted(&self, used_us: u64, retry_after_us: u64) -> Exhausted {
+        Exhausted {
+            quota: Quota {
+                remaining: 0,
+                ..self.quota(used_us)
+            },
+            retry_after_us,
+            global: false,
+        }
+    }
+}
+
+/// All limits of a node.
+pub(super) struct Limits {
+    on: bool,
+    started: Instant,
+    names: RandomState,
+    requests: Limiter<UserId>,
+    messages: Limiter<(UserId, ChannelId)>,
+    typing: Limiter<(UserId, ChannelId)>,
+    guilds: Limiter<UserId>,
+    channels: Limiter<UserId>,
+    invites: Limiter<UserId>,
+    registrations: Limiter<Net>,
+    guesses: Limiter<Net>,
+    sign_ins: Limiter<(u64, Net)>,
+}
+
+impl Limits {
+    /// All limits, or none.
+    pub(super) fn new(on: bool) -> Self {
+        Self {
+            on,
+            started: Instant::now(),
+            names: RandomState::new(),
+            requests: Limiter::new("requests", REQUESTS_PER_SECOND, 1),
+            messages: Limiter::new("messages", MESSAGES_PER_5_S, 5),
+            typing: Limiter::new("typing", TYPING_PER_10_S, 10),
+            guilds: Limiter::new("guilds", GUILDS_PER_HOUR, 3_600),
+            channels: Limiter::new("channels", CHANNEL_CHANGES_PER_10_MIN, 600),
+            invites: Limiter::new("invites", INVITES_PER_10_MIN, 600),
+            registrations: Limiter::new("registrations", REGISTRATIONS_PER_HOUR, 3_600),
+            guesses: Limiter::new("guesses", GUESSES_PER_MINUTE, 60),
+            sign_ins: Limiter::new("sign_ins", BAD_LOGINS_PER_MINUTE, 60),
+        }
+    }
+
+    fn now_us(&self) -> u64 {
+        self.started.elapsed().as_micros() as u64
+    }
+
+    fn take<K: Hash + Eq>(&self, limiter: &Limiter<K>, key: K) -> Result<Option<Quota>, Exhausted> {
+        if self.on {
+            limiter.take(key, self.now_us()).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// One more request of a user, of whatever kind.
+    pub(super) fn request(&self, caller: Caller) -> Result<(), Exhausted> {
+        self.take(&self.requests, caller.user)
+            .map(drop)
+            .map_err(|exhausted| Exhausted { global: true, ..exhausted })
+    }
+}
+
+/// The limits as one request sees them. What it uses stands in the headers of its answer.
+pub(super) struct Slots {
+    node: Node,
+    exchange: Arc<Exchange>,
+}
+
+impl FromRequestParts<Node> for Slots {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, node: &Node) -> Result<Self, ApiError> {
+        let exchange = parts
+            .extensions
+            .get::<Arc<Exchange>>()
+            .expect("every request has its exchange")
+            .clone();
+        Ok(Self {
+            node: node.clone(),
+            exchange,
+        })
+    }
+}
+
+impl Slots {
+    fn take<K: Hash + Eq>(&self, limiter: &Limiter<K>, key: K) -> Result<(), ApiError> {
+        let taken = self.node.limits.take(limiter, key);
+        let quota = match &taken {
+            Ok(quota) => *quota,
+            Err(exhausted) => Some(exhausted.quota),
+        };
+        if let Some(quota) = quota {
+            self.exchange.quota.get_or_init(|| quota);
+        }
+        Ok(taken.map(drop)?)
+    }
+
+    fn net(&self) -> Net {
+        net(self.exchange.address)
+    }
+
+    /// # Errors
+    /// The caller sends too fast into this channel.
+    pub(super) fn message(&self, caller: Caller, channel: ChannelId) -> Result<(), ApiError> {
+        self.take(&self.node.limits.messages, (caller.user, channel))
+    }
+
+    /// # Errors
+    /// The caller types too much.
+    pub(super) fn typing(&self, caller: Caller, channel: ChannelId) -> Result<(), ApiError> {
+        self.take(&self.node.limits.typing, (caller.user, channel))
+    }
+
+    /// # Errors
+    /// The caller makes too many guilds.
+    pub(super) fn guild(&self, caller: Caller) -> Result<(), ApiError> {
+        self.take(&self.node.limits.guilds, caller.user)
+    }
+
+    /// # Errors
+    /// The caller makes or changes too many channels.
+    pub(super) fn channel(&self, caller: Caller) -> Result<(), ApiError> {
+        self.take(&self.node.limits.channels, caller.user)
+    }
+
+    /// # Errors
+    /// The caller makes too many invites.
+    pub(super) fn invite(&self, caller: Caller) -> Result<(), ApiError> {
+        self.take(&self.node.limits.invites, caller.user)
+    }
+
+    /// Tries to register: what the form gets wrong is not counted.
+    ///
+    /// # Errors
+    /// Too many accounts came from this address, or those of the work itself.
+    pub(super) async fn registering<T>(&self, work: impl Future<Output = nexus_core::Result<T>>) -> Result<T, ApiError> {
+        let not_counted = |code| [ErrorCode::InvalidBody, ErrorCode::RegistrationClosed, ErrorCode::Busy].contains(&code);
+        self.counting(&self.node.limits.registrations, self.net(), work, |result| {
+            !result.is_some_and(not_counted)
+        })
+        .await
+    }
+
+    /// Tries a code that could be guessed: only wrong ones are counted.
+    ///
+    /// # Errors
+    /// Too many wrong ones came from this address, or those of the work itself.
+    pub(super) async fn guessing<T>(&self, work: impl Future<Output = nexus_core::Result<T>>) -> Result<T, ApiError> {
+        let wrong = |code| [ErrorCode::UnknownInvite, ErrorCode::InviteInvalid, ErrorCode::InvalidSetupToken].contains(&code);
+        self.counting(&self.node.limits.guesses, self.net(), work, |result| result.is_some_and(wrong))
+            .await
+    }
+
+    /// Tries a password for a name: only wrong ones are counted.
+    ///
+    /// # Errors
+    /// Too many wrong ones came for this account from this address, or those of the work itself.
+    pub(super) async fn signing_in<T>(&self, name: &str, work: impl Future<Output = nexus_core::Result<T>>) -> Result<T, ApiError> {
+        // A longer text is nobody's name, and is not worth folding.
+        let folded = if name.len() > 4 * USERNAME_CHARS_MAX {
+            String::new()
+        } else {
+            fold(name)
+        };
+        let key = (self.node.limits.names.hash_one(folded), self.net());
+        self.counting(&self.node.limits.sign_ins, key, work, |result| {
+            result == Some(ErrorCode::BadCredentials)
+        })
+        .await
+    }
+
+    /// Takes a slot before the work, so that many at once can't slip through, and gives it back if the result does not count.
+    async fn counting<K: Hash + Eq + Copy, T>(
+        &self,
+        limiter: &Limiter<K>,
+        key: K,
+        work: impl Future<Output = nexus_core::Result<T>>,
+        counts: impl Fn(Option<ErrorCode>) -> bool,
+    ) -> Result<T, ApiError> {
+        self.take(limiter, key)?;
+        let result = work.await;
+        let refused = result.as_ref().err().and_then(nexus_core::Error::code);
+        if self.node.limits.on && !counts(refused) {
+            limiter.put_back(&key);
+        }
+        Ok(result?)
+    }
+}
+
+/// A set-once place for what a request used.
+pub(super) type QuotaCell = OnceLock<Quota>;
+
+/// Writes Discord's headers.
+///
+/// # Source
+/// <https://discord.com/developers/docs/topics/rate-limits#header-format>
+pub(super) fn write_headers(quota: &Quota, headers: &mut HeaderMap) {
+    let reset_s = quota.reset_us as f64 / 1e6;
+    let now_s = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64());
+    let mut put = |name: &'static str, value: HeaderValue| headers.insert(HeaderName::from_static(name), value);
+    let text = |text: String| HeaderValue::try_from(text).expect("a number is a header's value");
+    put("x-ratelimit-limit", HeaderValue::from(quota.limit));
+    put("x-ratelimit-remaining", HeaderValue::from(quota.remaining));
+    put("x-ratelimit-reset", text(format!("{:.3}", now_s + reset_s)));
+    put("x-ratelimit-reset-after", text(format!("{reset_s:.3}")));
+    put("x-ratelimit-bucket", HeaderValue::from_static(quota.bucket));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND_US: u64 = 1_000_000;
+
+    #[test]
+    fn a_burst_is_allowed_and_then_one_at_a_time() {
+        let limiter = Limiter::new("messages", 5, 5);
+        for remaining in [4, 3, 2, 1, 0] {
+            assert_eq!(limiter.take(1, 0).expect("allowed").remaining, remaining);
+        }
+        let exhausted = limiter.take(1, 0).expect_err("the sixth");
+        assert_eq!(
+            (exhausted.retry_after_ms(), exhausted.quota.remaining, exhausted.quota.reset_us),
+            (1_000, 0, 5 * SECOND_US)
+        );
+        assert!(limiter.take(2, 0).is_ok(), "another key");
+        assert_eq!(limiter.take(1, SECOND_US - 1).expect_err("still").retry_after_ms(), 1);
+        assert!(limiter.take(1, SECOND_US).is_ok());
+        assert!(limiter.take(1, SECOND_US).is_err());
+        assert_eq!(limiter.take(1, 60 * SECOND_US).expect("all free again").remaining, 4);
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let limiter = Limiter::new("sign_ins", 1, 60);
+        limiter.take(1, 0).map(drop).expect("allowed");
+        assert!(limiter.take(1, 0).is_err());
+        limiter.put_back(&1);
+        assert!(limiter.take(1, 0).is_ok());
+    }
+
+    #[test]
+    fn keys_are_bounded_and_old_ones_make_room() {
+        let mut limiter = Limiter::new("requests", 1, 10);
+        limiter.keys_max = 8;
+        let accepted = (0..10_000).filter(|key| limiter.take(*key, SECOND_US).is_ok()).count();
+        assert_eq!(accepted, 8 * SHARDS);
+        assert!(
+            (0..10_000).all(|key| limiter.take(key, SECOND_US).is_err()),
+            "known keys are used up, new ones refused"
+        );
+        assert!(limiter.take(77_777, 12 * SECOND_US).is_ok(), "old ones were dropped");
+    }
+
+    #[test]
+    fn one_home_is_one_address() {
+        let same = |one: &str, other: &str| net(one.parse().expect("an address")) == net(other.parse().expect("an address"));
+        assert!(same("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"));
+        assert!(same("::ffff:192.0.2.1", "192.0.2.1"));
+        assert!(!same("2001:db8:1:2::1", "2001:db8:1:3::1"));
+        assert!(!same("192.0.2.1", "192.0.2.2"));
+    }
+}

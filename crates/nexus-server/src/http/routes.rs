@@ -1,0 +1,83 @@
+//! Paths: one spelling for the router, and a template for the log.
+
+use http::Uri;
+use http::uri::PathAndQuery;
+
+/// The prefix that Discord's libraries use, and the one that routes are known by.
+const DISCORD: &str = "/api/v10/";
+const OURS: &str = "/api/v1/";
+
+/// The path as the router knows it, if it differs: no doubled or trailing slash, one version of the prefix.
+pub(super) fn normal(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    let untidy = path.contains("//") || (path.len() > 1 && path.ends_with('/'));
+    if !untidy && !path.starts_with(DISCORD) {
+        return None;
+    }
+    let mut tidy = String::with_capacity(path.len() + 1);
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        tidy.push('/');
+        tidy.push_str(part);
+    }
+    if let Some(rest) = tidy.strip_prefix(DISCORD) {
+        tidy = format!("{OURS}{rest}");
+    }
+    if tidy.is_empty() {
+        tidy.push('/');
+    }
+    if let Some(query) = uri.query() {
+        tidy.push('?');
+        tidy.push_str(query);
+    }
+    let path = PathAndQuery::try_from(tidy).ok()?;
+    Some(Uri::from(path))
+}
+
+/// Every fixed word in our routes. Anything else in a path is somebody's data.
+const WORDS: &[&str] = &[
+    "@me", "ack", "api", "assets", "auth", "channels", "gateway", "guilds", "health", "instance", "invites", "livez", "login", "logins",
+    "logout", "members", "messages", "readyz", "refresh", "register", "roles", "setup", "typing", "users", "v1", "v10",
+];
+
+/// The path without anything that a person or a guesser put into it.
+pub(super) fn template(path: &str) -> String {
+    let mut template = String::with_capacity(path.len().min(256));
+    for part in path.split('/').filter(|part| !part.is_empty()).take(12) {
+        template.push('/');
+        template.push_str(match part {
+            word if WORDS.contains(&word) => word,
+            id if id.bytes().all(|byte| byte.is_ascii_digit()) => "{id}",
+            _ => "{}",
+        });
+    }
+    if template.is_empty() { "/".to_owned() } else { template }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        for (path, expected) in [
+            ("/api/v1/guilds", None),
+            ("/", None),
+            ("/api/v1/guilds/", Some("/api/v1/guilds")),
+            ("//api///v1/guilds//7?limit=1", Some("/api/v1/guilds/7?limit=1")),
+            ("/api/v10/users/@me", Some("/api/v1/users/@me")),
+            ("/api//v10/gateway/", Some("/api/v1/gateway")),
+            ("//?v=10", Some("/?v=10")),
+        ] {
+            let uri = Uri::builder().path_and_query(path).build().expect("a path");
+            assert_eq!(normal(&uri).map(|uri| uri.to_string()).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_template_tells_nothing_of_people() {
+        assert_eq!(template("/api/v1/channels/42/messages"), "/api/v1/channels/{id}/messages");
+        assert_eq!(template("/api/v1/invites/s3cret"), "/api/v1/invites/{}");
+        assert_eq!(template("/alice@example.org"), "/{}");
+        assert_eq!(template("//"), "/");
+    }
+}

@@ -1,0 +1,16 @@
+//! The `nexus` program: decode → use case → encode. HTTP, the gateway, the embedded web client, the data directory, the command
+//! line.
+//!
+//! It deliberately decides nothing: who may do what is `nexus_types` and `nexus_core`. Only [`boot`] names a database.
+
+pub mod boot;
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod exits;
+pub mod gateway;
+pub mod health;
+pub mod http;
+pub mod logs;
+pub mod serve;
+pub mod web;
