@@ -23,7 +23,7 @@ const NODE: i64 = 0;
 /// Pages of the database in a MiB.
 const PAGES_PER_MIB: u64 = 256;
 /// For how long a stopping node waits for requests, then for sockets. Together less than `DRAIN_MS_MAX`.
-const REQUESTS_MAX: Duration = Duration::from_millis(5_000);
+const REQUESTS_MAX: Duration = Duration::from_secs(5);
 const SOCKETS_MAX: Duration = Duration::from_millis(2_500);
 
 /// A node that serves.

@@ -127,10 +127,11 @@ async fn serve_until_told(data: DataDir, settings: Settings) -> Result<(), Failu
     let mut signals = Signals::new()?;
     advise(&settings);
     let running = Running::start(data, settings).await?;
-    say(format_args!("Your server is running at {}", running.url));
     if let Some(link) = &running.setup_link {
         say(format_args!("Make the first administrator here, within a day: {link}"));
     }
+    // The last line on stdout, so that a script may stop reading here.
+    say(format_args!("Your server is running at {}", running.url));
     tracing::info!(addresses = ?running.addresses, version = env!("CARGO_PKG_VERSION"), "serving");
     signals.next().await;
     tracing::info!("stopping; a second signal stops at once");

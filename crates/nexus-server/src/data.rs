@@ -160,7 +160,8 @@ fn make_private(path: &Path) -> Result<(), Failure> {
 /// Refuses what the group or others can read or write.
 fn private(path: &Path, mode: u32) -> Result<(), Failure> {
     let metadata = fs::metadata(path).map_err(|cause| unreadable(path, &cause))?;
-    if metadata.mode() & 0o077 == 0 {
+    // The six lowest bits are the rights of the group and of others.
+    if metadata.mode().trailing_zeros() >= 6 {
         return Ok(());
     }
     Err(Failure::new(

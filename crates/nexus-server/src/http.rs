@@ -38,8 +38,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, UPGRADE, VIA,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, UPGRADE, VIA, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use hyper::body::Incoming;
@@ -182,10 +181,6 @@ impl Door {
     }
 
     async fn route(&self, mut request: Request, exchange: Arc<Exchange>) -> Response {
-        // Hyper lets Transfer-Encoding win; a proxy in front may have chosen the other (RFC 9112, section 6.3).
-        if request.headers().contains_key(TRANSFER_ENCODING) && request.headers().contains_key(CONTENT_LENGTH) {
-            return close(ErrorCode::InvalidJson);
-        }
         if let Some(uri) = routes::normal(request.uri()) {
             *request.uri_mut() = uri;
         }
@@ -233,15 +228,6 @@ impl Door {
 /// No route and no file has this path.
 pub(crate) fn not_found() -> Response {
     ApiError::from(ErrorCode::NotFound).into_response()
-}
-
-/// A refusal after which nothing more is read from this connection.
-fn close(code: ErrorCode) -> Response {
-    let mut response = ApiError::from(code).into_response();
-    response
-        .headers_mut()
-        .insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-    response
 }
 
 /// Names a request in its answer and in the log: 16 hexadecimal digits that nobody can foresee or count.

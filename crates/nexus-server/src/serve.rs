@@ -36,11 +36,7 @@ const CONNECTIONS_MAX: u64 = 1_000_000;
 #[derive(Debug, Clone)]
 pub struct Place(#[expect(dead_code, reason = "it is held, not read")] Arc<OwnedSemaphorePermit>);
 
-/// Opens a listener.
-///
-/// # Errors
-/// A [`Failure`] that names the address and says what to do.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for the old connections' TIME_WAIT.
     socket.set_reuse_address(true)?;
@@ -53,8 +49,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Opens all listeners. With `lenient` an address that this machine does not have is left out, as long as one remains. Where the
-/// first one was given its port by the system, the others that asked for any port get the same.
+/// Opens all listeners. With `lenient` an address that this machine does not have is left out, as long as one remains.
 ///
 /// # Errors
 /// A [`Failure`] that names the address and says what to do.
@@ -168,9 +163,11 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, stop: watch::Receive
     let mut told_too = stop.clone();
     let mut stopped = pin!(told(&mut told_too));
     loop {
+        // The one that was accepted waits for its place here, and all others in the kernel.
         let next = async {
+            let (stream, peer) = listener.accept().await?;
             let place = shared.places.clone().acquire_owned().await.expect("it is never closed");
-            listener.accept().await.map(|(stream, peer)| (stream, peer.ip(), place))
+            io::Result::Ok((stream, peer.ip(), place))
         };
         let accepted = tokio::select! {
             () = &mut stopped => return,
@@ -179,7 +176,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, stop: watch::Receive
         match accepted {
             Ok((stream, address, place)) => {
                 let place = Place(Arc::new(place));
-                tokio::spawn(connection(shared.clone(), stream, address, place, stop.clone(), alive.clone()));
+                tokio::spawn(connection(shared.clone(), stream, address, stop.clone(), (place, alive.clone())));
             }
             // One that gave up while it waited is its own affair.
             Err(cause) if [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset].contains(&cause.kind()) => {}
@@ -203,9 +200,8 @@ async fn connection(
     shared: Arc<Shared>,
     stream: TcpStream,
     address: IpAddr,
-    place: Place,
     mut stop: watch::Receiver<bool>,
-    alive: mpsc::Sender<Infallible>,
+    (place, alive): (Place, mpsc::Sender<Infallible>),
 ) {
     if let Err(cause) = stream.set_nodelay(true) {
         tracing::debug!(%cause, "a connection was gone at once");

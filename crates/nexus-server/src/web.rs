@@ -42,7 +42,7 @@ pub(crate) async fn page(request: Request) -> Response {
         return index();
     }
     // Only what the build made for browsers: not its manifest, not the packed copies under their own names.
-    let hidden = path.split('/').any(|part| part.starts_with('.')) || path.ends_with(".br");
+    let hidden = path.split('/').any(|part| part.starts_with('.')) || path.rsplit_once('.').is_some_and(|(_, kind)| kind == "br");
     if let Some(file) = Files::get(path).filter(|_| !hidden) {
         return whole(path, file, request.headers());
     }
@@ -92,7 +92,7 @@ fn policy(nonce: &str) -> HeaderValue {
 }
 
 fn whole(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
-    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&file.metadata.sha256_hash()[..16]));
+    let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(&file.metadata.sha256_hash()[..16]));
     let hashed = path.starts_with("assets/");
     let mut response = if headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         StatusCode::NOT_MODIFIED.into_response()
@@ -134,7 +134,7 @@ fn accepts(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','));
-    items.map(|item| item.trim()).any(|item| {
+    items.map(str::trim).any(|item| {
         let (value, weight) = item.split_once(';').unwrap_or((item, ""));
         value.trim().eq_ignore_ascii_case(wanted) && !matches!(weight.trim(), "q=0" | "q=0.0")
     })

@@ -94,6 +94,18 @@ pub const BODY_MS_MAX: i64 = 30 * SECOND_MS;
 pub const REQUEST_MS_MAX: i64 = 60 * SECOND_MS;
 /// Requests a second by one user over all routes.
 pub const REQUESTS_PER_SECOND: u32 = 50;
+/// Messages by one user in one channel within five seconds (Discord's own limit).
+pub const MESSAGES_PER_5_S: u32 = 5;
+/// Typing notices by one user in one channel within ten seconds; clients send one every eight.
+pub const TYPING_PER_10_S: u32 = 5;
+/// Guilds one user makes in an hour, after the first ten at once.
+pub const GUILDS_PER_HOUR: u32 = 10;
+/// Channels one user makes or changes in ten minutes.
+pub const CHANNEL_CHANGES_PER_10_MIN: u32 = 50;
+/// Invites one user makes in ten minutes.
+pub const INVITES_PER_10_MIN: u32 = 50;
+/// Wrong codes of invites and setup links from one address in a minute.
+pub const GUESSES_PER_MINUTE: u32 = 20;
 /// Keys one rate limiter remembers; beyond it, idle ones are dropped and, if there are none, new ones are refused.
 pub const RATE_LIMIT_KEYS_MAX: usize = 100_000;
 

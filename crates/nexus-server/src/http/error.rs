@@ -174,6 +174,8 @@ impl ApiError {
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         // The router has named the length of the empty body.
         response.headers_mut().remove(CONTENT_LENGTH);
+        // Whoever refused may have announced an empty body.
+        response.headers_mut().remove(CONTENT_LENGTH);
         *response.body_mut() = Body::from(body.to_string());
     }
 }

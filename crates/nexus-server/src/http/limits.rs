@@ -18,24 +18,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use nexus_core::Caller;
 use nexus_types::ErrorCode;
 use nexus_types::ids::{ChannelId, UserId};
-use nexus_types::limits::{BAD_LOGINS_PER_MINUTE, RATE_LIMIT_KEYS_MAX, REGISTRATIONS_PER_HOUR, REQUESTS_PER_SECOND, USERNAME_CHARS_MAX};
+use nexus_types::limits::{
+    BAD_LOGINS_PER_MINUTE, CHANNEL_CHANGES_PER_10_MIN, GUESSES_PER_MINUTE, GUILDS_PER_HOUR, INVITES_PER_10_MIN, MESSAGES_PER_5_S,
+    RATE_LIMIT_KEYS_MAX, REGISTRATIONS_PER_HOUR, REQUESTS_PER_SECOND, TYPING_PER_10_S, USERNAME_CHARS_MAX,
+};
 use nexus_types::names::fold;
 
 use super::error::ApiError;
 use super::{Exchange, Node};
 
-/// Messages by one user in one channel within five seconds (Discord's own limit).
-const MESSAGES_PER_5_S: u32 = 5;
-/// Typing notices by one user in one channel within ten seconds; clients send one every eight.
-const TYPING_PER_10_S: u32 = 5;
-/// Guilds one user makes in an hour, after the first ten at once.
-const GUILDS_PER_HOUR: u32 = 10;
-/// Channels one user makes or changes in ten minutes.
-const CHANNEL_CHANGES_PER_10_MIN: u32 = 50;
-/// Invites one user makes in ten minutes.
-const INVITES_PER_10_MIN: u32 = 50;
-/// Wrong codes of invites and setup links from one address in a minute.
-const GUESSES_PER_MINUTE: u32 = 20;
 /// Parts of a limiter, each with a lock of its own.
 const SHARDS: usize = 16;
 
@@ -72,7 +63,7 @@ pub(super) struct Exhausted {
 
 impl Exhausted {
     /// When to come back, rounded up.
-    pub fn retry_after_ms(&self) -> i64 {
+    pub(super) fn retry_after_ms(&self) -> i64 {
         self.retry_after_us.div_ceil(1_000).cast_signed()
     }
 }

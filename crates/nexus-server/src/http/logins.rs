@@ -15,6 +15,7 @@ use super::json::{Json, NoContent, OptionalJson};
 use super::limits::Slots;
 use super::path::Path;
 use super::{Node, api};
+use crate::web;
 
 pub(super) fn routes() -> Router<Node> {
     Router::new()
@@ -24,7 +25,7 @@ pub(super) fn routes() -> Router<Node> {
         .route(api!("/auth/logout"), post(sign_out))
         .route(api!("/auth/logins"), get(list))
         .route(api!("/auth/logins/{id}"), delete(end))
-        .route("/setup", post(set_up))
+        .route("/setup", post(set_up).get(web::page))
 }
 
 async fn register(app: App, client: Client, slots: Slots, Json(draft): Json<Register>) -> Result<Response, ApiError> {
