@@ -88,6 +88,8 @@ pub const JSON_DEPTH_MAX: usize = 32;
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long a client may take to send a request's head.
 pub const HEAD_MS_MAX: i64 = 10 * SECOND_MS;
+/// How long a connection may wait for its next request; longer than the minute that proxies keep theirs.
+pub const IDLE_MS_MAX: i64 = 90 * SECOND_MS;
 /// How long a client may take to send a request's body.
 pub const BODY_MS_MAX: i64 = 30 * SECOND_MS;
 /// How long a request may take in all.

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::errors::classify;
@@ -93,6 +94,9 @@ fn configure(conn: &Connection, options: &Options) -> rusqlite::Result<()> {
     conn.pragma_update(None, "cache_size", -i64::try_from(options.cache_kib).unwrap_or(i64::MAX))?;
     // Copying the log into the database is the checkpointer's work, never that of a commit.
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // With STAT4 compiled in, as rusqlite's bundle has it, SQLite would compile a statement again whenever a value is bound to an
+    // indexed column (https://sqlite.org/c3ref/prepare.html); that was a third of the CPU of a sent message.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(())
 }
