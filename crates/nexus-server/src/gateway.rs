@@ -25,10 +25,9 @@ use nexus_core::App;
 use nexus_types::gateway::CloseCode;
 use nexus_types::ids::LoginId;
 use nexus_types::limits::SOCKETS_PER_LOGIN_MAX;
-use tokio::net::TcpStream;
 use tungstenite::handshake::derive_accept_key;
 
-use crate::serve::Place;
+use crate::serve::{Heads, Place};
 use fanout::Shard;
 use socket::{Socket, SocketKey};
 
@@ -90,12 +89,15 @@ impl Gateway {
             let _held = place;
             let Ok(upgraded) = upgrade.await else { return };
             // Nothing but plain TCP is served so far; behind a proxy it is the proxy that speaks TLS.
-            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+            let Ok(parts) = upgraded.downcast::<TokioIo<Heads>>() else {
                 tracing::error!("a WebSocket does not run over plain TCP");
                 return;
             };
             let key = SocketKey(gateway.0.next_key.fetch_add(1, Ordering::Relaxed));
-            let socket = Arc::new(Socket::new(key, parts.io.into_inner(), parts.read_buf.to_vec()));
+            let already_read = parts.read_buf.to_vec();
+            // It is a view of hyper's 8 KiB buffer, which must not stay for as long as the socket.
+            drop(parts.read_buf);
+            let socket = Arc::new(Socket::new(key, parts.io.into_inner().into_inner(), already_read));
             gateway.sockets().insert(key, socket.clone());
             connection::run(gateway.clone(), socket, url, version_known).await;
             gateway.sockets().remove(&key);

@@ -3,6 +3,8 @@
 //! It deliberately has an accept loop of its own on hyper's HTTP/1: the gateway needs the bare TCP stream of an upgraded connection,
 //! and running out of file descriptors must neither end the loop nor spin it.
 
+mod heads;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,7 +15,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use nexus_types::limits::{HEAD_BYTES_MAX, HEAD_MS_MAX};
+use nexus_types::limits::{HEAD_BYTES_MAX, IDLE_MS_MAX};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +23,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::exits::{Exit, Failure};
 use crate::http::Door;
+pub use heads::Heads;
+use heads::Requests;
 
 /// Connections that may wait to be accepted: a reconnect storm after a restart.
 const BACKLOG: i32 = 4_096;
@@ -127,7 +131,7 @@ impl Connections {
     pub fn new(door: Door, most: usize) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_millis(HEAD_MS_MAX.cast_unsigned()))
+            .header_read_timeout(Duration::from_millis(IDLE_MS_MAX.cast_unsigned()))
             .max_header_size(HEAD_BYTES_MAX)
             .max_buf_size(2 * HEAD_BYTES_MAX);
         let (alive, ended) = mpsc::channel(1);
@@ -207,15 +211,21 @@ async fn connection(
         tracing::debug!(%cause, "a connection was gone at once");
         return;
     }
+    let requests = Requests::default();
     let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
         if request.headers().contains_key(http::header::UPGRADE) {
             request.extensions_mut().insert(place.clone());
         }
         let alive = alive.clone();
-        let door = &shared.door;
-        async move { Ok::<_, Infallible>(door.answer(request, address, alive).await) }
+        let (door, requests) = (&shared.door, requests.clone());
+        async move {
+            requests.begin();
+            let answer = door.answer(request, address, alive).await;
+            requests.end();
+            Ok::<_, Infallible>(answer)
+        }
     });
-    let mut connection = pin!(shared.http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut connection = pin!(shared.http.serve_connection(TokioIo::new(Heads::new(stream, requests.clone())), service).with_upgrades());
     let outcome = tokio::select! {
         outcome = &mut connection => outcome,
         () = told(&mut stop) => {

@@ -266,6 +266,11 @@ impl Connection {
     /// Sends a page of the log; after the last one says RESUMED and joins the live stream. `None`: the session was ended or refused.
     async fn catch_up(&mut self, holder: Holder, position: Position, resuming: Option<Resuming>) -> Result<Option<Phase>, Error> {
         let page = self.gateway.0.app.sessions().page(holder.user, position).await?;
+        if page.is_gap {
+            // It took so long to read that the sweep has passed it. RESUME will say op 9.
+            self.socket.close(CloseCode::Unknown);
+            return Ok(None);
+        }
         let mut resuming = resuming;
         for entry in &page.entries {
             if ends(entry, holder) {

@@ -20,7 +20,7 @@ pub(super) fn routes() -> Router<Node> {
 
 async fn list(app: App, caller: Caller, Path(guild): Path<GuildId>, query: Query) -> Result<Json<Vec<Member>>, ApiError> {
     // Discord's default is 1; the web client always says how many it wants.
-    let (limit, after) = (query.limit(1, MEMBERS_PAGE_MAX)?, query.position("after")?);
+    let (limit, after) = (query.limit(1, MEMBERS_PAGE_MAX)?, query.position("after")?.unwrap_or_default());
     Ok(Json(app.members().list(caller, guild, limit, after).await?))
 }
 

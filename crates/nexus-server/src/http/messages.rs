@@ -42,7 +42,7 @@ async fn show(app: App, caller: Caller, Path((channel, id)): Path<(ChannelId, Me
 
 /// One of `before`, `after` and `around`, or none.
 fn anchor(query: &Query) -> Result<Anchor, ErrorCode> {
-    match (query.id("before")?, query.id("after")?, query.id("around")?) {
+    match (query.position("before")?, query.position("after")?, query.position("around")?) {
         (None, None, None) => Ok(Anchor::Latest),
         (Some(id), None, None) => Ok(Anchor::Before(id)),
         (None, Some(id), None) => Ok(Anchor::After(id)),

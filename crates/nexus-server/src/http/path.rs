@@ -115,16 +115,12 @@ impl Query {
         self.value(name)?.map(T::read).transpose()
     }
 
-    /// An id to go on after, where 0 (as Discord's libraries send it) and nothing mean the beginning.
+    /// A place among ids, if it is there; 0, as Discord's libraries send it, is the beginning.
     ///
     /// # Errors
     /// As [`Query::id`].
-    pub(super) fn position<T: Segment + Default>(&self, name: &str) -> Result<T, ErrorCode> {
-        if self.value(name)? == Some("0") {
-            Ok(T::default())
-        } else {
-            Ok(self.id(name)?.unwrap_or_default())
-        }
+    pub(super) fn position<T: Segment + Default>(&self, name: &str) -> Result<Option<T>, ErrorCode> {
+        if self.value(name)? == Some("0") { Ok(Some(T::default())) } else { self.id(name) }
     }
 
     /// `limit`, if it is there.
