@@ -1,0 +1,37 @@
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { access } from "../../app/access.ts";
+import { lastPath } from "../../app/lastPlace.ts";
+import { useTranslation } from "../../i18n/useTranslation.ts";
+import { CredentialsForm } from "./CredentialsForm.tsx";
+import { EntryLayout } from "./EntryLayout.tsx";
+import { useInstance } from "./useInstance.ts";
+
+export function LoginPage() {
+  const { t } = useTranslation();
+  const { next } = useSearch({ from: "/login" });
+  const navigate = useNavigate();
+  const instance = useInstance();
+  return (
+    <EntryLayout title={t("entry.loginTitle")} lead={t("entry.loginLead", { name: instance?.name ?? "Nexus" })}>
+      <CredentialsForm
+        purpose="known"
+        submit={t("entry.login")}
+        onSubmit={async (credentials) => {
+          await access.rest.login(credentials);
+          await navigate({ to: next ?? lastPath() ?? "/", replace: true });
+        }}
+      />
+      {instance?.setup_required ? <p className="text-ink-2">{t("entry.setupNeeded")}</p> : null}
+      {instance?.registration === "closed" ? (
+        <p className="text-ink-3">{t("entry.registrationClosed")}</p>
+      ) : (
+        <p className="text-ink-3">
+          {t("entry.noAccount")}{" "}
+          <Link to="/register" search={next ? { next } : {}} className="link-button">
+            {t("entry.register")}
+          </Link>
+        </p>
+      )}
+    </EntryLayout>
+  );
+}

@@ -1,0 +1,37 @@
+import { useCallback, useEffect, useState } from "react";
+import { useClient, useSelect } from "../../app/ClientContext.tsx";
+
+/** Loads a channel when it is shown, closes gaps when the gateway is back, and pages both ways. */
+export function useHistory(channelId: string) {
+  const { history } = useClient();
+  const known = useSelect((state) => state.channels.has(channelId));
+  const live = useSelect((state) => state.connection.status === "live");
+  const stale = useSelect((state) => state.windows.get(channelId)?.stale ?? true);
+  const [failed, setFailed] = useState(false);
+  const [loadingOlder, setLoadingOlder] = useState(false);
+  const [attempt, setAttempt] = useState(0);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: Each attempt and each reconnect tries anew.
+  useEffect(() => {
+    if (!known || !stale) return;
+    setFailed(false);
+    history.open(channelId).catch(() => setFailed(true));
+  }, [history, channelId, known, stale, live, attempt]);
+
+  const older = useCallback(() => {
+    setLoadingOlder(true);
+    history
+      .older(channelId)
+      .catch(() => setFailed(true))
+      .finally(() => setLoadingOlder(false));
+  }, [history, channelId]);
+
+  const newer = useCallback(() => {
+    history.newer(channelId).catch(() => setFailed(true));
+  }, [history, channelId]);
+
+  const present = useCallback(() => history.present(channelId).catch(() => setFailed(true)), [history, channelId]);
+  const retry = useCallback(() => setAttempt((count) => count + 1), []);
+
+  return { failed, loadingOlder, older, newer, present, retry };
+}

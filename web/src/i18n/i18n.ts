@@ -1,0 +1,19 @@
+/** Sets up the words. One language for now; others are files beside the English ones. The words of the shell come with the shell. */
+import i18next from "i18next";
+import { entryWords } from "./entryWords.ts";
+import type { shellWords } from "./shellWords.ts";
+
+declare module "i18next" {
+  interface CustomTypeOptions {
+    defaultNS: "translation";
+    resources: { translation: typeof entryWords & typeof shellWords };
+  }
+}
+
+void i18next.init({
+  lng: "en",
+  fallbackLng: "en",
+  resources: { en: { translation: entryWords } },
+  // React escapes.
+  interpolation: { escapeValue: false },
+});
