@@ -44,7 +44,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         package: "nexus-bench",
-        may: &["nexus-types"],
+        may: &["nexus-core", "nexus-store", "nexus-types"],
         dev: &[],
     },
     Layer {

@@ -1,0 +1,133 @@
+//! The rows of the table: what each is called, its floor and its goal. The goals are the project's, measured against others in
+//! November 2026 on two cores.
+
+/// What a figure should reach.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Goal {
+    /// As little as this, or less.
+    Most(f64),
+    /// As much as this, or more.
+    Least(f64),
+}
+
+/// One row.
+pub(crate) struct Row {
+    pub(crate) key: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) unit: &'static str,
+    /// The key of the row that it is compared with.
+    pub(crate) floor: Option<&'static str>,
+    pub(crate) goal: Option<Goal>,
+}
+
+const fn row(key: &'static str, label: &'static str, unit: &'static str) -> Row {
+    Row {
+        key,
+        label,
+        unit,
+        floor: None,
+        goal: None,
+    }
+}
+
+impl Row {
+    const fn floor(mut self, key: &'static str) -> Self {
+        self.floor = Some(key);
+        self
+    }
+
+    const fn most(mut self, goal: f64) -> Self {
+        self.goal = Some(Goal::Most(goal));
+        self
+    }
+
+    const fn least(mut self, goal: f64) -> Self {
+        self.goal = Some(Goal::Least(goal));
+        self
+    }
+}
+
+/// All rows, in the order of the table.
+pub(crate) const ROWS: &[Row] = &[
+    row("floor.fdatasync", "floor: write 4 KiB and fdatasync, p50", "ms"),
+    row("floor.sqlite_1", "floor: raw SQLite, FULL, batches of 1", "rows/s"),
+    row("floor.sqlite_cpu", "  CPU per batch of 1", "µs"),
+    row("floor.sqlite_10", "floor: raw SQLite, FULL, batches of 10", "rows/s"),
+    row("floor.sqlite_100", "floor: raw SQLite, FULL, batches of 100", "rows/s"),
+    row("floor.sqlite_1000", "floor: raw SQLite, FULL, batches of 1,000", "rows/s"),
+    row("engine.1.rate", "sends without HTTP, in process, 1 task", "msg/s").floor("floor.sqlite_1"),
+    row("engine.1.cpu", "  CPU per message", "µs").floor("floor.sqlite_cpu"),
+    row("engine.64.rate", "sends without HTTP, in process, 64 tasks", "msg/s").floor("floor.sqlite_100"),
+    row("engine.64.cpu", "  CPU per message", "µs"),
+    row("engine.256.rate", "sends without HTTP, in process, 256 tasks", "msg/s").floor("floor.sqlite_100"),
+    row("engine.256.cpu", "  CPU per message", "µs"),
+    row("store.1.rate", "durable sends, 1 client, server on one core", "msg/s").floor("floor.sqlite_1"),
+    row("store.1.p50", "  acknowledged, p50", "ms").floor("floor.fdatasync"),
+    row("store.1.p99", "  acknowledged, p99", "ms"),
+    row("store.1.cpu", "  server CPU per message", "µs")
+        .floor("floor.sqlite_cpu")
+        .most(60.0),
+    row("store.64.rate", "durable sends, 64 clients, server on one core", "msg/s").floor("floor.sqlite_100"),
+    row("store.64.p50", "  acknowledged, p50", "ms"),
+    row("store.64.p99", "  acknowledged, p99", "ms"),
+    row("store.64.cpu", "  server CPU per message", "µs").most(60.0),
+    row("store.256.rate", "durable sends, 256 clients, server on one core", "msg/s").floor("floor.sqlite_100"),
+    row("store.256.p50", "  acknowledged, p50", "ms"),
+    row("store.256.p99", "  acknowledged, p99", "ms"),
+    row("store.256.cpu", "  server CPU per message", "µs").most(60.0),
+    row("store.16ch.rate", "durable sends, 256 clients, 16 channels, one core", "msg/s").floor("floor.sqlite_100"),
+    row("store.16ch.cpu", "  server CPU per message", "µs").most(60.0),
+    row("store.both_64.rate", "durable sends, 64 clients, all on both cores", "msg/s").floor("floor.sqlite_100"),
+    row("store.both_64.p50", "  acknowledged, p50", "ms"),
+    row("store.both_256.rate", "durable sends, 256 clients, all on both cores", "msg/s")
+        .floor("floor.sqlite_100")
+        .least(20_000.0),
+    row("store.both_256.p50", "  acknowledged, p50", "ms").most(13.0),
+    row("store.both_256.p99", "  acknowledged, p99", "ms"),
+    row("store.both_256.cpu", "  server CPU per message", "µs"),
+    row("store.rss", "  server memory after all of it", "MiB"),
+    row("start.ms", "cold start in an empty directory, to the first 200", "ms").most(300.0),
+    row("start.rss", "  memory then", "MiB").most(40.0),
+    row("floor.send", "floor: send() of 300 B to 1,000 sockets, 20 rounds/s", "µs CPU"),
+    row("floor.send_fast", "floor: the same without a pause", "µs CPU"),
+    row("floor.sends_per_cpu", "floor: the same, per CPU-second", "1/s"),
+    row("accept.cpu", "CPU per accepted message, 20/s, no receivers", "µs").most(60.0),
+    row("fanout.1.p50", "send to receive, 1 receiver, 20/s, p50", "ms"),
+    row("fanout.1.p99", "  p99", "ms"),
+    row("fanout.1.cpu", "  server CPU per delivery (without that of accepting)", "µs"),
+    row("fanout.50.p50", "send to receive, 50 receivers, 2/s, p50", "ms").most(3.0),
+    row("fanout.50.p99", "  p99", "ms").most(10.0),
+    row("fanout.100.p50", "send to receive, 100 receivers, 20/s, p50", "ms"),
+    row("fanout.100.p99", "  p99", "ms"),
+    row("fanout.100.cpu", "  server CPU per delivery (without that of accepting)", "µs").floor("floor.send"),
+    row("fanout.1000.p50", "send to receive, 1,000 receivers, 20/s, p50", "ms").most(9.0),
+    row("fanout.1000.p99", "  p99", "ms").most(25.0),
+    row("fanout.1000.cpu", "  server CPU per delivery (without that of accepting)", "µs")
+        .floor("floor.send")
+        .most(9.0),
+    row("fanout.1000.cpu_all", "  server CPU per delivery (all that the server does)", "µs")
+        .floor("floor.send")
+        .most(9.0),
+    row("fanout.1000.generator", "  the generator's own core", "%"),
+    row(
+        "saturated.rate",
+        "deliveries per server-CPU-second, 1,000 receivers, 8 in flight",
+        "1/s",
+    )
+    .floor("floor.sends_per_cpu")
+    .least(350_000.0),
+    row("saturated.wall", "  deliveries per second", "1/s"),
+    row("saturated.generator", "  the generator's own core", "%"),
+    row("crowd.kib", "memory per idle identified session, slope", "KiB").most(8.0),
+    row("crowd.rss_low", "  server memory at the lower end", "MiB"),
+    row("crowd.rss_high", "  server memory at the upper end", "MiB"),
+    row("resume.cpu", "everybody resumes at once: server CPU per client", "ms").most(0.25),
+    row("resume.time", "  until all are back, nothing lost", "s").most(5.0),
+    row("resume.generator", "  the generator's own core", "%"),
+    row("identify.cpu", "everybody identifies at once: server CPU per client", "ms").most(1.0),
+    row("identify.time", "  until all are back, nothing lost", "s").most(5.0),
+    row("identify.generator", "  the generator's own core", "%"),
+    row("history.p50", "history page, 50 at a random place, p50", "ms").most(0.5),
+    row("history.p99", "  p99", "ms").most(3.0),
+    row("history.cpu", "  server CPU per page", "µs"),
+];
