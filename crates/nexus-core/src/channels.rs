@@ -180,11 +180,11 @@ async fn check_overwrites(
             return Err(FieldErrors::one(&field, "UNKNOWN", "There is no such role or member in this guild.").into());
         }
     }
-    for overwrite in touched.into_iter().chain(dropped) {
-        let old = before.iter().find(|old| old.id == overwrite.id);
-        let (old_allow, old_deny) = old.map_or((Permissions::NONE, Permissions::NONE), |old| (old.allow, old.deny));
-        let bits = Permissions((overwrite.allow.0 ^ old_allow.0) | (overwrite.deny.0 ^ old_deny.0));
-        if !granted.contains(bits & Permissions::ALL) {
+    let kept = |id| after.iter().find(|overwrite: &&Overwrite| overwrite.id == id);
+    for id in touched.into_iter().chain(dropped).map(|overwrite| overwrite.id) {
+        let bits = |overwrite: Option<&Overwrite>| overwrite.map_or((0, 0), |overwrite| (overwrite.allow.0, overwrite.deny.0));
+        let (old, new) = (bits(before.iter().find(|old| old.id == id)), bits(kept(id)));
+        if !granted.contains(Permissions((old.0 ^ new.0) | (old.1 ^ new.1)) & Permissions::ALL) {
             return Err(ErrorCode::RoleHierarchy.into());
         }
     }

@@ -225,7 +225,12 @@ async fn connection(
             Ok::<_, Infallible>(answer)
         }
     });
-    let mut connection = pin!(shared.http.serve_connection(TokioIo::new(Heads::new(stream, requests.clone())), service).with_upgrades());
+    let mut connection = pin!(
+        shared
+            .http
+            .serve_connection(TokioIo::new(Heads::new(stream, requests.clone())), service)
+            .with_upgrades()
+    );
     let outcome = tokio::select! {
         outcome = &mut connection => outcome,
         () = told(&mut stop) => {

@@ -14,7 +14,8 @@ const SUBJECT_POSITIONS: &str =
     "SELECT position FROM log WHERE subject = $1 AND subject <> 0 AND position > $2 AND position < $3 ORDER BY position LIMIT $4";
 const ENTRY: &str = "SELECT position, at_ms, kind, topic, channel, subject, object, body FROM log WHERE position = $1";
 const TOPIC_KINDS: &str = "SELECT DISTINCT kind FROM log WHERE topic = $1 AND position > $2";
-const SUBJECT_KINDS: &str = "SELECT kind, topic, position FROM log WHERE subject = $1 AND subject <> 0 AND position > $2 AND kind = $3 ORDER BY position";
+const SUBJECT_KINDS: &str =
+    "SELECT kind, topic, position FROM log WHERE subject = $1 AND subject <> 0 AND position > $2 AND kind = $3 ORDER BY position";
 /// SQLite keeps the last number of an AUTOINCREMENT column here, also when the rows are gone. It rolls back with the transaction.
 const HEAD: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'log'";
 const TRIMMED: &str = "SELECT 1 FROM log_trim WHERE key = $1 AND position > $2";
@@ -117,8 +118,17 @@ pub struct Occurrence {
 pub async fn subject_after(tx: &mut Tx<'_>, position: i64, subject: i64, kinds: &[i64]) -> Result<Vec<Occurrence>, StoreError> {
     let mut found = Vec::new();
     for &kind in kinds {
-        let occurrence = |row: &Row<'_>| Ok(Occurrence { kind: row.get(0)?, topic: row.get(1)?, position: row.get(2)? });
-        found.extend(tx.query(SUBJECT_KINDS, &[subject.into(), position.into(), kind.into()], occurrence).await?);
+        let occurrence = |row: &Row<'_>| {
+            Ok(Occurrence {
+                kind: row.get(0)?,
+                topic: row.get(1)?,
+                position: row.get(2)?,
+            })
+        };
+        found.extend(
+            tx.query(SUBJECT_KINDS, &[subject.into(), position.into(), kind.into()], occurrence)
+                .await?,
+        );
     }
     Ok(found)
 }

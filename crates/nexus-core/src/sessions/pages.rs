@@ -13,6 +13,8 @@ use crate::errors::{Error, Result};
 
 /// Entries of one page; a larger replay is read page by page, as the socket takes it.
 const PAGE_ENTRIES: usize = 256;
+/// Bytes of the bodies of one page, but for its last entry: what a replaying session may have waiting at once.
+const PAGE_BYTES: usize = 256 * 1024;
 
 /// A user's place in a guild.
 #[derive(Debug, Clone)]
@@ -36,6 +38,9 @@ pub struct Page {
     pub entries: Vec<Entry>,
     /// Does this page reach the head?
     pub complete: bool,
+    /// Did the log lose an entry after the page's begin that may have been the user's? A reader this slow has missed something and
+    /// must begin anew: the sweep does not wait for anybody.
+    pub is_gap: bool,
     /// Since where the user is a member, for guilds gained after the page's begin.
     gained: HashMap<i64, i64>,
 }
@@ -88,11 +93,14 @@ async fn page(tx: &mut Tx<'_>, user: UserId, after: Position) -> Result<Page, Er
         };
         guilds.insert(id, Membership { scope, roles });
     }
-    let entries = if after < head {
+    let mut entries = if after < head {
         log::after(tx, after.0, &topics, user.0, PAGE_ENTRIES).await?
     } else {
         vec![]
     };
+    let mut keys = topics;
+    keys.push(user.0);
+    let is_gap = log::trimmed_after(tx, after.0, &keys).await?;
     let joins = [Kind::GuildCreate as i64, Kind::GuildMemberAdd as i64];
     let gained = if entries.is_empty() {
         HashMap::new()
@@ -100,13 +108,56 @@ async fn page(tx: &mut Tx<'_>, user: UserId, after: Position) -> Result<Page, Er
         let own = log::subject_after(tx, after.0, user.0, &joins).await?;
         own.into_iter().map(|join| (join.topic, join.position)).collect()
     };
-    let complete = entries.len() < PAGE_ENTRIES;
+    let whole = fitting(&entries);
+    let complete = entries.len() < PAGE_ENTRIES && whole == entries.len();
+    entries.truncate(whole);
     Ok(Page {
         user,
         head,
         guilds,
         entries,
         complete,
+        is_gap,
         gained,
     })
+}
+
+/// How many of the first entries make a page: as many as fit, and at least one.
+fn fitting(entries: &[Entry]) -> usize {
+    let mut bytes = 0;
+    let full = entries.iter().position(|entry| {
+        bytes += entry.body.len();
+        bytes >= PAGE_BYTES
+    });
+    full.map_or(entries.len(), |last| last + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_bounded_by_its_bytes_and_never_empty() {
+        let entry = |bytes| Entry {
+            position: 1,
+            at_ms: 0,
+            kind: 0,
+            topic: 0,
+            channel: 0,
+            subject: 0,
+            object: 0,
+            body: "x".repeat(bytes).into(),
+        };
+        let table: [(&[usize], usize); 5] = [
+            (&[], 0),
+            (&[10, 10], 2),
+            (&[PAGE_BYTES + 1, 1], 1),
+            (&[PAGE_BYTES / 2; 3], 2),
+            (&[PAGE_BYTES - 1, 1, 1], 2),
+        ];
+        for (sizes, fits) in table {
+            let entries: Vec<_> = sizes.iter().map(|bytes| entry(*bytes)).collect();
+            assert_eq!(fitting(&entries), fits, "{sizes:?}");
+        }
+    }
 }

@@ -55,7 +55,9 @@ impl Sessions<'_> {
                 let mut keys = topics.clone();
                 keys.push(caller.user.0);
                 let scope: Vec<_> = Kind::SCOPE.iter().map(|kind| *kind as i64).collect();
-                let left = !log::subject_after(tx, seq, caller.user.0, &[Kind::GuildMemberRemove as i64]).await?.is_empty();
+                let left = !log::subject_after(tx, seq, caller.user.0, &[Kind::GuildMemberRemove as i64])
+                    .await?
+                    .is_empty();
                 if left || log::trimmed_after(tx, seq, &keys).await? || log::kinds_after(tx, seq, &topics, &scope).await? {
                     return Ok(Resumption::Stale);
                 }

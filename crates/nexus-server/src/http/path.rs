@@ -120,7 +120,11 @@ impl Query {
     /// # Errors
     /// As [`Query::id`].
     pub(super) fn position<T: Segment + Default>(&self, name: &str) -> Result<Option<T>, ErrorCode> {
-        if self.value(name)? == Some("0") { Ok(Some(T::default())) } else { self.id(name) }
+        if self.value(name)? == Some("0") {
+            Ok(Some(T::default()))
+        } else {
+            self.id(name)
+        }
     }
 
     /// `limit`, if it is there.

@@ -53,7 +53,12 @@ fn due() -> Pin<Box<Sleep>> {
 
 impl Heads {
     pub(super) fn new(tcp: TcpStream, requests: Requests) -> Self {
-        Self { tcp, requests, begun: 0, due: Some(due()) }
+        Self {
+            tcp,
+            requests,
+            begun: 0,
+            due: Some(due()),
+        }
     }
 
     /// The stream alone, once HTTP is over.

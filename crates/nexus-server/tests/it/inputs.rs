@@ -195,12 +195,13 @@ fn ids_and_limits_that_are_none() {
             .ask("GET", &format!("{}/{id}", scene.messages()))
             .send()
             .refused(400, "invalid_id");
-        scene
-            .alice
-            .ask("GET", &format!("{}?before={id}", scene.messages()))
-            .send()
-            .refused(400, "invalid_id");
+        if id != "0" {
+            let path = format!("{}?before={id}", scene.messages());
+            scene.alice.ask("GET", &path).send().refused(400, "invalid_id");
+        }
     }
+    // Discord's libraries send 0 for the beginning.
+    scene.alice.ask("GET", &format!("{}?after=0", scene.messages())).send().expect(200);
     for limit in ["0", "-1", "101", "1000000000", "x", "", "99999999999999999999"] {
         scene
             .alice

@@ -2,10 +2,16 @@
 
 mod connections;
 mod cookies;
+mod disk;
 mod first_run;
+mod gateway_readers;
+mod gateway_refusals;
+mod gateway_resume;
 mod inputs;
+mod kill;
 mod limits;
 mod pages;
+mod restart;
 mod server;
 mod stop;
 mod wire;

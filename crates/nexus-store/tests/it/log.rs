@@ -94,7 +94,14 @@ async fn entries_of_a_subject_are_found_even_when_scrubbed(db: Db) {
     assert_eq!(db.write::<_, StoreError, _>(scrub).await, Ok(1));
     let read = async |tx: &mut Tx<'_>| log::subject_after(tx, 1, 50, &[2, 1]).await;
     let found = db.read::<_, StoreError, _>(read).await.expect("the log is read");
-    assert_eq!(found, [log::Occurrence { kind: 1, topic: 1, position: 2 }]);
+    assert_eq!(
+        found,
+        [log::Occurrence {
+            kind: 1,
+            topic: 1,
+            position: 2
+        }]
+    );
 }
 
 async fn trimmed_after(db: &Db, position: i64, keys: &'static [i64]) -> bool {

@@ -2,12 +2,20 @@
 
 #[macro_use]
 mod support;
+#[macro_use]
+mod sql_scene;
 
 mod bus;
 mod failures;
 mod files;
 mod log;
 mod reads;
+mod sql_channels;
+mod sql_guilds;
+mod sql_invites;
 mod sql_logins;
+mod sql_members;
+mod sql_messages;
+mod sql_read_states;
 mod sql_users;
 mod writes;

@@ -1,0 +1,100 @@
+//! Sessions without sockets: who may resume, and from where. The ways back from every absence are proved over real sockets.
+
+use nexus_core::sessions::Resumption;
+use nexus_core::sweeps;
+use nexus_types::ErrorCode;
+use nexus_types::ids::Position;
+use nexus_types::limits::LOG_WINDOW_MS;
+
+use crate::harbour::Harbour;
+use crate::support::refused;
+
+#[tokio::test]
+async fn a_session_goes_on_between_its_base_and_the_head() {
+    let harbour = Harbour::build().await;
+    harbour.say(harbour.owner, "before").await;
+    let opening = harbour.sessions().open(harbour.member, None, None).await.expect("READY");
+    let (base, id) = (opening.base.0, opening.ready.session_id);
+    harbour.say(harbour.owner, "after").await;
+    let resume = async |who, id: &str, seq| harbour.sessions().resume(who, id, seq).await.expect("an answer");
+    for (seq, expected) in [
+        (base, Resumption::Go(Position(base))),
+        (base + 1, Resumption::Go(Position(base + 1))),
+        (base + 2, Resumption::InvalidSeq),
+        (i64::MAX, Resumption::InvalidSeq),
+        (base - 1, Resumption::Stale),
+        (0, Resumption::Stale),
+        (i64::MIN, Resumption::Stale),
+    ] {
+        assert_eq!(resume(harbour.member, &id, seq).await, expected, "{seq}");
+    }
+    assert_eq!(resume(harbour.owner, &id, base).await, Resumption::Stale, "it is not theirs");
+    let (head, tail) = id.split_at(id.len() / 2);
+    for forged in [
+        String::new(),
+        "x".into(),
+        head.into(),
+        format!("{head}A{tail}"),
+        format!("{id}{id}"),
+    ] {
+        assert_eq!(resume(harbour.member, &forged, base).await, Resumption::Stale, "{forged}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_survives_a_restart_and_not_the_end_of_its_login() {
+    let mut harbour = Harbour::build().await;
+    let opening = harbour.sessions().open(harbour.member, None, None).await.expect("READY");
+    harbour.world = harbour.world.restart().await;
+    let answer = harbour
+        .sessions()
+        .resume(harbour.member, &opening.ready.session_id, opening.base.0)
+        .await
+        .expect("an answer");
+    assert_eq!(answer, Resumption::Go(opening.base));
+    harbour.logins().sign_out(harbour.member).await.expect("it ends");
+    let answer = harbour
+        .sessions()
+        .resume(harbour.member, &opening.ready.session_id, opening.base.0)
+        .await;
+    refused(answer, ErrorCode::Unauthorized);
+    refused(harbour.sessions().open(harbour.member, None, None).await, ErrorCode::Unauthorized);
+}
+
+#[tokio::test]
+async fn the_window_is_what_was_promised() {
+    let harbour = Harbour::build().await;
+    let opening = harbour.sessions().open(harbour.member, None, None).await.expect("READY");
+    harbour.say(harbour.owner, "missed").await;
+    let resume = async || {
+        sweeps::sweep(&harbour.world.app).await.expect("the sweep");
+        harbour
+            .sessions()
+            .resume(harbour.member, &opening.ready.session_id, opening.base.0)
+            .await
+            .expect("an answer")
+    };
+    harbour.world.pass(LOG_WINDOW_MS);
+    assert_eq!(
+        resume().await,
+        Resumption::Go(opening.base),
+        "six minutes, of which five are promised"
+    );
+    harbour.world.pass(1);
+    assert_eq!(resume().await, Resumption::Stale);
+}
+
+#[tokio::test]
+async fn a_reader_that_the_log_has_left_behind_is_told() {
+    let harbour = Harbour::build().await;
+    let opening = harbour.sessions().open(harbour.member, None, None).await.expect("READY");
+    let page = async || harbour.sessions().page(harbour.member.user, opening.base).await.expect("a page");
+    harbour.say(harbour.owner, "missed").await;
+    assert!(!page().await.is_gap);
+    harbour.world.pass(LOG_WINDOW_MS + 1);
+    sweeps::sweep(&harbour.world.app).await.expect("the sweep");
+    let after = page().await;
+    assert!(after.is_gap && after.entries.is_empty(), "never silently less");
+    let elsewhere = harbour.sessions().page(harbour.outsider.user, opening.base).await.expect("a page");
+    assert!(!elsewhere.is_gap, "who has lost nothing goes on");
+}
