@@ -123,7 +123,7 @@ impl Channels<'_> {
                 } else {
                     Event::ChannelOverwriteUpdate {
                         channel: Box::new(channel.clone()),
-                        before: before.permission_overwrites,
+                        before: Box::new(before),
                     }
                 };
                 events::append(tx, clock.now_ms(), &event).await?;
@@ -153,7 +153,7 @@ impl Channels<'_> {
 }
 
 /// Refuses exceptions that are not the caller's to make: without MANAGE_ROLES, with a bit that the caller does not have itself, for
-/// a role of another guild or above the caller's own, or for a user who is no member.
+/// a role of another guild, or for a user who is no member.
 async fn check_overwrites(
     tx: &mut Tx<'_>,
     standing: &Standing,

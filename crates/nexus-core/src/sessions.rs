@@ -9,7 +9,6 @@ mod resume;
 
 use nexus_store::{Db, Tx, sql};
 use nexus_types::ErrorCode;
-use nexus_types::ids::{LoginId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::errors::{Error, Result};
@@ -55,15 +54,6 @@ async fn require_live(tx: &mut Tx<'_>, caller: Caller) -> Result<()> {
     } else {
         Err(ErrorCode::Unauthorized.into())
     }
-}
-
-/// Who holds a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holder {
-    /// The user.
-    pub user: UserId,
-    /// The login whose end closes the session.
-    pub login: LoginId,
 }
 
 /// The largest id that was ever stored, for starting the clock after it.

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use nexus_store::{log, sql};
+use nexus_store::{StoreError, log, sql};
 use nexus_types::ids::MessageId;
 use nexus_types::limits::{LOG_WINDOW_MS, NONCE_MS, ROWS_PER_JOB_MAX};
 use nexus_types::snowflakes;
 use tokio::sync::watch;
 
 use crate::App;
-use crate::errors::{Error, Result};
+use crate::errors::Result;
 
 /// How long a sweep that found nothing to do rests.
 const REST: Duration = Duration::from_secs(10);
@@ -18,7 +18,12 @@ const REST: Duration = Duration::from_secs(10);
 /// Sweeps until told to stop.
 pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     loop {
-        if let Err(error) = sweep(&app).await {
+        // Between two jobs a sweep may be dropped at any moment.
+        let swept = tokio::select! {
+            swept = sweep(&app) => swept,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        if let Err(error) = swept {
             tracing::warn!(error = &error as &dyn std::error::Error, "a sweep failed; it goes on later");
         }
         tokio::select! {
@@ -26,6 +31,13 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }
+}
+
+/// Runs a job until it finds nothing left to do. A job may do less than it is allowed, so only 0 means that.
+macro_rules! until_done {
+    ($app:ident, $job:expr) => {
+        while $app.db.write_background::<_, StoreError, _>($job).await? > 0 {}
+    };
 }
 
 /// Removes everything that is due now, a job of at most [`ROWS_PER_JOB_MAX`] rows at a time.
@@ -37,35 +49,10 @@ pub async fn sweep(app: &App) -> Result<()> {
     let window_ms = now_ms - LOG_WINDOW_MS;
     let rows = ROWS_PER_JOB_MAX as i64;
     let nonces = MessageId(snowflakes::first_of(now_ms - NONCE_MS));
-    while app
-        .db
-        .write_background(async move |tx| Ok::<_, Error>(log::trim(tx, window_ms, ROWS_PER_JOB_MAX).await?))
-        .await?
-        == ROWS_PER_JOB_MAX
-    {}
-    while app
-        .db
-        .write_background(async move |tx| Ok::<_, Error>(sql::messages::sweep_nonces(tx, nonces, rows).await?))
-        .await?
-        > 0
-    {}
-    while app
-        .db
-        .write_background(async move |tx| Ok::<_, Error>(sql::guilds::sweep(tx, window_ms, rows).await?))
-        .await?
-        > 0
-    {}
-    while app
-        .db
-        .write_background(async move |tx| Ok::<_, Error>(sql::channels::sweep(tx, window_ms, rows).await?))
-        .await?
-        > 0
-    {}
-    while app
-        .db
-        .write_background(async move |tx| Ok::<_, Error>(sql::logins::sweep(tx, now_ms, rows).await?))
-        .await?
-        > 0
-    {}
+    until_done!(app, async move |tx| log::trim(tx, window_ms, ROWS_PER_JOB_MAX).await);
+    until_done!(app, async move |tx| sql::messages::sweep_nonces(tx, nonces, rows).await);
+    until_done!(app, async move |tx| sql::guilds::sweep(tx, window_ms, rows).await);
+    until_done!(app, async move |tx| sql::channels::sweep(tx, window_ms, rows).await);
+    until_done!(app, async move |tx| sql::logins::sweep(tx, now_ms, rows).await);
     Ok(())
 }

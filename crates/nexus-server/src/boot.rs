@@ -7,7 +7,7 @@ use std::time::Duration;
 use nexus_core::logins::Tokens;
 use nexus_core::passwords::Hasher;
 use nexus_core::{App, Clock, Ports, sessions, sweeps};
-use nexus_store::{Db, Options, StoreError};
+use nexus_store::{Db, Options, StoreError, log};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -54,10 +54,12 @@ impl Running {
         let app = open(&data, &settings).await?;
         let setup_token = app.setup().new_link().await.map_err(|cause| unusable(&cause))?;
 
-        let public_url = settings.origins.public().map(|origin| origin.replacen("http", "ws", 1));
-        let gateway = Gateway::start(app.clone(), GatewayConfig { public_url });
+        let origins = settings.origins.clone();
+        let gateway = Gateway::start(app.clone(), GatewayConfig { origins });
         let node = Node::new(app.clone(), gateway, settings.origins, settings.rates);
-        let connections = Connections::new(Door::new(node.clone()), connections_max(settings.connections));
+        let door = Door::new(node.clone()).behind(settings.trusted_proxies.clone());
+        let connections = Connections::new(door, connections_max(settings.connections))
+            .per_address(settings.connections_per_address as usize, settings.trusted_proxies.and_loopback());
         let (stop, stopped) = watch::channel(false);
         let sweeps = tokio::spawn(sweeps::run(app, stopped));
         for listener in listeners {
@@ -112,12 +114,23 @@ async fn open(data: &DataDir, settings: &Settings) -> Result<App, Failure> {
         settings: nexus_core::Settings {
             name: settings.name.clone(),
             registration_open: settings.registration_open,
-            registration_needs_admin: !settings.loopback_only(),
+            registration_needs_admin: !settings.is_private,
         },
         tokens: Tokens::default(),
     });
     Tokens::rebuild(&app).await.map_err(|cause| unusable(&cause))?;
     Ok(app)
+}
+
+/// Gives the log of a restored database a new name, so that no session from before goes on in it.
+///
+/// # Errors
+/// A [`Failure`] if the database can't be opened or written.
+pub async fn restored(data: &DataDir) -> Result<(), Failure> {
+    let db = Db::open(&data.file(DATABASE), Options::default()).map_err(|cause| unopened(data, &cause))?;
+    let renewed = db.write(log::renew_epoch).await;
+    db.close().await;
+    renewed.map_err(|cause: StoreError| unusable(&cause.into()))
 }
 
 fn unopened(data: &DataDir, cause: &StoreError) -> Failure {

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use nexus_types::limits::DRAIN_MS_MAX;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::boot::Running;
+use crate::boot::{self, Running};
 use crate::config::{self, Flags, Settings};
-use crate::data::{CONFIG, DataDir};
+use crate::data::{CONFIG, DATABASE, DataDir};
 use crate::exits::{Exit, Failure};
 use crate::{health, logs};
 
@@ -35,6 +36,12 @@ enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(Config),
+    /// Say that the data directory is a restored backup, before serving it: clients then begin anew instead of going on in a
+    /// history that is gone.
+    Restored {
+        #[command(flatten)]
+        data: Data,
+    },
     /// Ask a running server how it is; the exit code says it.
     Health {
         /// Where it listens.
@@ -66,7 +73,7 @@ struct Serve {
     /// Where to listen, once or more; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Vec<String>,
-    /// Limit nobody; for tests and benches, on loopback only.
+    /// Limit nobody; for tests and benches, only where nobody else can connect.
     #[arg(long)]
     no_rate_limits: bool,
     /// json, pretty, or auto.
@@ -79,6 +86,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(serve) => run(serve),
         Command::Config(Config::Check { data }) => check(&data),
+        Command::Restored { data } => restored(&data),
         Command::Health { url } => health::ask(&url).map(say),
     };
     match done {
@@ -103,6 +111,20 @@ fn check(data: &Data) -> Result<(), Failure> {
     Ok(())
 }
 
+fn restored(data: &Data) -> Result<(), Failure> {
+    if !data.directory.join(DATABASE).exists() {
+        return Err(Failure::new(
+            Exit::Data,
+            format!("There is no database in {}.", data.directory.display()),
+            "Put the backup there first, or name its directory with --data.",
+        ));
+    }
+    let data = DataDir::open(&data.directory)?;
+    runtime()?.block_on(boot::restored(&data))?;
+    say("Start the server now. Every client will begin a new session and keep its login.");
+    Ok(())
+}
+
 fn run(serve: Serve) -> Result<(), Failure> {
     let data = DataDir::open(&serve.data.directory)?;
     data.write_config(config::TEMPLATE)?;
@@ -113,14 +135,17 @@ fn run(serve: Serve) -> Result<(), Failure> {
     };
     let settings = config::load(&data.file(CONFIG), &flags)?.settings()?;
     logs::start(settings.log_format, &settings.log_level)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|cause| {
+    runtime()?.block_on(serve_until_told(data, settings))
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|cause| {
         Failure::new(
             Exit::Failed,
             format!("Can't start threads: {cause}."),
             "Check the limits of this user.",
         )
-    })?;
-    runtime.block_on(serve_until_told(data, settings))
+    })
 }
 
 async fn serve_until_told(data: DataDir, settings: Settings) -> Result<(), Failure> {
@@ -154,10 +179,16 @@ async fn serve_until_told(data: DataDir, settings: Settings) -> Result<(), Failu
 
 /// Says what will not work the way this is set up.
 fn advise(settings: &Settings) {
-    if !settings.loopback_only() && !settings.origins.is_secure() {
+    if !settings.is_private && !settings.origins.is_secure() {
         tracing::warn!(
             "others can connect, but without HTTPS: browsers will not keep them signed in, nor allow microphones; put a proxy with \
              TLS in front and set server.public_url"
+        );
+    }
+    let behind_a_proxy = !settings.is_private && settings.listen.iter().all(|address| address.ip().is_loopback());
+    if behind_a_proxy && settings.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "a proxy carries others here, but server.trusted_proxies is empty: limits that count per address count all of them as one"
         );
     }
 }

@@ -9,11 +9,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use nexus_core::passwords::Cost;
+use nexus_types::limits::CONNECTIONS_PER_ADDRESS;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::exits::{Exit, Failure};
 use crate::http::origins::{self, Origins};
+use crate::networks::Networks;
 
 /// The prefix of configuration in the environment.
 const PREFIX: &str = "NEXUS__";
@@ -51,6 +53,8 @@ pub struct Server {
     pub public_url: String,
     /// Further pages whose requests are answered.
     pub allowed_origins: Vec<String>,
+    /// Proxies that are believed about where a request came from: addresses or networks.
+    pub trusted_proxies: Vec<String>,
 }
 
 impl Default for Server {
@@ -60,6 +64,7 @@ impl Default for Server {
             listen: vec!["127.0.0.1:8080".into(), "[::1]:8080".into()],
             public_url: String::new(),
             allowed_origins: vec![],
+            trusted_proxies: vec![],
         }
     }
 }
@@ -86,6 +91,8 @@ pub struct Limits {
     pub rates: bool,
     /// Connections at once; 0 for as many as the process may have open files, less some.
     pub connections: u32,
+    /// Connections of one address at once; this machine and trusted proxies are not counted.
+    pub connections_per_address: u32,
 }
 
 impl Default for Limits {
@@ -93,6 +100,7 @@ impl Default for Limits {
         Self {
             rates: true,
             connections: 0,
+            connections_per_address: CONNECTIONS_PER_ADDRESS,
         }
     }
 }
@@ -357,12 +365,18 @@ pub struct Settings {
     pub listen_is_default: bool,
     /// Whose pages are answered, and what the public address is.
     pub origins: Origins,
+    /// Can nobody but this machine connect? Not where a proxy carries others here.
+    pub is_private: bool,
+    /// Who is believed about where a request came from.
+    pub trusted_proxies: Networks,
     /// May anybody make an account?
     pub registration_open: bool,
     /// Are requests limited?
     pub rates: bool,
     /// Connections at once, if the operator said.
     pub connections: Option<u32>,
+    /// Connections of one address at once.
+    pub connections_per_address: u32,
     /// What a password hash costs.
     pub password_cost: Cost,
     /// How log lines look.
@@ -392,10 +406,6 @@ impl Settings {
             return Err(at("server.listen", "there must be at least one address".into()));
         }
         let loopback_only = listen.iter().all(|address| address.ip().is_loopback());
-        if !config.limits.rates && !loopback_only {
-            let what = "limits may be off only where nobody but this machine can connect; listen on 127.0.0.1 or leave them on";
-            return Err(at("limits.rates", what.into()));
-        }
         let origin = |key: &str, text: &String| {
             origins::parse(text).ok_or_else(|| at(key, format!("`{text}` is not an address such as https://chat.example.org")))
         };
@@ -409,6 +419,21 @@ impl Settings {
             .iter()
             .map(|text| origin("server.allowed_origins", text))
             .collect::<Result<_, _>>()?;
+        let trusted_proxies = Networks::parse(config.server.trusted_proxies.iter().map(String::as_str)).map_err(|text| {
+            at(
+                "server.trusted_proxies",
+                format!("`{text}` is neither an address nor a network, such as 127.0.0.1 or 10.0.0.0/8"),
+            )
+        })?;
+        let is_private = loopback_only && public.is_none() && trusted_proxies.is_empty();
+        if !config.limits.rates && !is_private {
+            let what = "limits may be off only where nobody but this machine can connect: \
+                listen on 127.0.0.1 without server.public_url and server.trusted_proxies, or leave them on";
+            return Err(at("limits.rates", what.into()));
+        }
+        if config.limits.connections_per_address == 0 {
+            return Err(at("limits.connections_per_address", "at least 1".into()));
+        }
         let log_format = match config.log.format.as_str() {
             "auto" => LogFormat::Auto,
             "json" => LogFormat::Json,
@@ -429,19 +454,17 @@ impl Settings {
             listen_is_default: *layers.source("server.listen") == Source::Default,
             origins: Origins::new(public, listed, loopback_only),
             listen,
+            is_private,
+            trusted_proxies,
             registration_open: config.registration.open,
             rates: config.limits.rates,
             connections: Some(config.limits.connections).filter(|count| *count > 0),
+            connections_per_address: config.limits.connections_per_address,
             password_cost: Cost { memory_kib, passes },
             log_format,
             log_level: config.log.level,
             store: config.store,
         })
-    }
-
-    /// Can only this machine connect?
-    pub fn loopback_only(&self) -> bool {
-        self.listen.iter().all(|address| address.ip().is_loopback())
     }
 }
 
@@ -580,6 +603,16 @@ mod tests {
             ("[server]\nlisten = [1]", &[], ["a list of strings", "server.listen"]),
             ("[server]\nlisten = [\"localhost\"]", &[], ["ADDRESS:PORT", "`localhost`"]),
             ("[server]\npublic_url = \"chat\"", &[], ["https://", "server.public_url"]),
+            (
+                "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]",
+                &[],
+                ["10.0.0.0/8", "server.trusted_proxies"],
+            ),
+            (
+                "[limits]\nconnections_per_address = 0",
+                &[],
+                ["at least 1", "limits.connections_per_address"],
+            ),
             ("[log]\nformat = \"xml\"", &[], ["auto, json, pretty", "log.format"]),
             ("name = \"x\"", &[], ["outside of a section", "config check"]),
             ("[", &[], ["not valid TOML", "config check"]),
@@ -598,6 +631,17 @@ mod tests {
         };
         assert!(layers("", &[], &off).expect("it reads").settings().is_ok());
         assert!(failure("", &[("PORT", "8080")], &off).contains("--no-rate-limits"));
+        // Loopback is not private where a proxy carries others here.
+        for file in [
+            "[server]\npublic_url = \"https://chat.example.org\"",
+            "[server]\ntrusted_proxies = [\"127.0.0.1\"]",
+        ] {
+            assert!(failure(file, &[], &off).contains("--no-rate-limits"), "{file}");
+            let settings = layers(file, &[], &Flags::default()).expect("it reads").settings().expect("good");
+            assert!(!settings.is_private, "{file}");
+        }
+        let settings = layers("", &[], &Flags::default()).expect("it reads").settings().expect("good");
+        assert!(settings.is_private);
     }
 
     #[test]

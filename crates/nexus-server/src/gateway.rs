@@ -27,6 +27,7 @@ use nexus_types::ids::LoginId;
 use nexus_types::limits::SOCKETS_PER_LOGIN_MAX;
 use tungstenite::handshake::derive_accept_key;
 
+use crate::http::origins::Origins;
 use crate::serve::{Heads, Place};
 use fanout::Shard;
 use socket::{Socket, SocketKey};
@@ -34,8 +35,8 @@ use socket::{Socket, SocketKey};
 /// What the gateway needs to know of its instance.
 #[derive(Debug, Clone, Default)]
 pub struct GatewayConfig {
-    /// `ws://host[:port]` or `wss://host[:port]`; absent: what the client asked for.
-    pub public_url: Option<String>,
+    /// Under which address clients find us.
+    pub origins: Origins,
 }
 
 /// The gateway of this node. Clones are the same gateway.
@@ -79,7 +80,7 @@ impl Gateway {
         if self.0.draining.load(Ordering::Relaxed) {
             return refuse(StatusCode::SERVICE_UNAVAILABLE);
         }
-        let url = self.0.config.public_url.clone().unwrap_or_else(|| own_url(request.headers()));
+        let url = self.0.config.origins.gateway_url(request.headers());
         let version = query_value(request.uri().query().unwrap_or_default(), "v");
         let version_known = version.is_none_or(|version| version == "10" || version == "9");
         let upgrade = hyper::upgrade::on(&mut request);
@@ -99,6 +100,10 @@ impl Gateway {
             drop(parts.read_buf);
             let socket = Arc::new(Socket::new(key, parts.io.into_inner().into_inner(), already_read));
             gateway.sockets().insert(key, socket.clone());
+            if gateway.0.draining.load(Ordering::Relaxed) {
+                // It came between the look above and the closing of all sockets.
+                socket.close(CloseCode::Restart);
+            }
             connection::run(gateway.clone(), socket, url, version_known).await;
             gateway.sockets().remove(&key);
         });
@@ -194,15 +199,6 @@ fn refuse(status: StatusCode) -> Response {
         .header(header::UPGRADE, "websocket")
         .body(Body::empty())
         .expect("a status alone is a valid answer")
-}
-
-/// Where the client found us: bare, as libraries append the rest themselves.
-fn own_url(headers: &HeaderMap) -> String {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost:8080");
-    format!("ws://{host}")
 }
 
 fn query_value<'a>(query: &'a str, name: &str) -> Option<&'a str> {

@@ -49,6 +49,7 @@ use tower::Service as _;
 use tracing::Instrument as _;
 
 use crate::gateway::Gateway;
+use crate::networks::Networks;
 use crate::web;
 
 use error::ApiError;
@@ -113,6 +114,7 @@ pub(crate) struct Exchange {
 pub struct Door {
     node: Node,
     router: Router,
+    proxies: Networks,
 }
 
 impl Door {
@@ -131,17 +133,27 @@ impl Door {
             .merge(instance::routes())
             .fallback(web::page)
             .with_state(node.clone());
-        Self { node, router }
+        Self {
+            node,
+            router,
+            proxies: Networks::default(),
+        }
+    }
+
+    /// Believes these proxies about where a request came from.
+    #[must_use]
+    pub fn behind(self, proxies: Networks) -> Self {
+        Self { proxies, ..self }
     }
 
     /// Answers one request. `alive` is dropped when its work is done, which may be after the client has gone.
-    pub async fn answer<A: Send + 'static>(&self, request: hyper::Request<Incoming>, address: IpAddr, alive: A) -> Response {
+    pub async fn answer<A: Send + 'static>(&self, request: hyper::Request<Incoming>, peer: IpAddr, alive: A) -> Response {
         let began = Instant::now();
         let id = RequestId::draw();
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let exchange = Arc::new(Exchange {
-            address,
-            quota: QuotaCell::new(),
+            address: self.proxies.client(peer, request.headers()),
+            quota: QuotaCell::default(),
         });
         let span = tracing::info_span!("request", id = id.as_str());
         let (door, known) = (self.clone(), exchange.clone());
@@ -165,7 +177,7 @@ impl Door {
             error.render(&mut response, id.as_str());
         }
         if let Some(quota) = exchange.quota.get() {
-            limits::write_headers(quota, response.headers_mut());
+            limits::write_headers(&quota, response.headers_mut());
         }
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             self.secure(&mut response, id.header());

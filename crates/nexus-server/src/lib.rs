@@ -12,5 +12,6 @@ pub mod gateway;
 pub mod health;
 pub mod http;
 pub mod logs;
+pub mod networks;
 pub mod serve;
 pub mod web;

@@ -5,17 +5,18 @@
 
 mod heads;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use nexus_types::limits::{HEAD_BYTES_MAX, IDLE_MS_MAX};
+use nexus_types::limits::{CONNECTIONS_PER_ADDRESS, HEAD_BYTES_MAX, IDLE_MS_MAX};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::exits::{Exit, Failure};
 use crate::http::Door;
+use crate::networks::{Net, Networks, net};
 pub use heads::Heads;
 use heads::Requests;
 
@@ -38,7 +40,62 @@ const CONNECTIONS_MAX: u64 = 1_000_000;
 /// A connection's place among those that may be open at once. Whoever takes the stream over by an upgrade finds it in the
 /// request's extensions, and keeps it as long as the stream.
 #[derive(Debug, Clone)]
-pub struct Place(#[expect(dead_code, reason = "it is held, not read")] Arc<OwnedSemaphorePermit>);
+pub struct Place(#[expect(dead_code, reason = "it is held, not read")] Arc<(OwnedSemaphorePermit, Option<Seat>)>);
+
+/// How many connections each address has.
+#[derive(Debug)]
+struct Seats {
+    most: usize,
+    /// Who is not counted.
+    exempt: Networks,
+    taken: Mutex<HashMap<Net, usize>>,
+}
+
+/// One of an address's connections; uncounted when dropped.
+#[derive(Debug)]
+struct Seat {
+    seats: Arc<Seats>,
+    net: Net,
+}
+
+/// An address has as many connections as it may.
+struct Crowded;
+
+impl Seats {
+    fn new(most: usize, exempt: Networks) -> Arc<Self> {
+        Arc::new(Self {
+            most: most.max(1),
+            exempt,
+            taken: Mutex::default(),
+        })
+    }
+
+    fn take(self: &Arc<Self>, address: IpAddr) -> Result<Option<Seat>, Crowded> {
+        if self.exempt.contains(address) {
+            return Ok(None);
+        }
+        let net = net(address);
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(net).or_insert(0);
+        if *count >= self.most {
+            return Err(Crowded);
+        }
+        *count += 1;
+        Ok(Some(Seat { seats: self.clone(), net }))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.seats.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.net) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.net);
+            }
+        }
+    }
+}
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -123,6 +180,7 @@ pub struct Connections {
 struct Shared {
     door: Door,
     places: Arc<Semaphore>,
+    seats: Arc<Seats>,
     http: http1::Builder,
 }
 
@@ -135,17 +193,26 @@ impl Connections {
             .max_header_size(HEAD_BYTES_MAX)
             .max_buf_size(2 * HEAD_BYTES_MAX);
         let (alive, ended) = mpsc::channel(1);
-        let shared = Arc::new(Shared {
+        let shared = Shared {
             door,
             places: Arc::new(Semaphore::new(most)),
+            seats: Seats::new(CONNECTIONS_PER_ADDRESS as usize, Networks::default().and_loopback()),
             http,
-        });
+        };
         Self {
-            shared,
+            shared: Arc::new(shared),
             stop: watch::Sender::new(false),
             ended,
             alive: Some(alive),
         }
+    }
+
+    /// At most this many at once from one address, but for those of these networks.
+    #[must_use]
+    pub fn per_address(mut self, most: usize, exempt: Networks) -> Self {
+        let shared = Arc::get_mut(&mut self.shared).expect("nothing is accepted yet");
+        shared.seats = Seats::new(most, exempt);
+        self
     }
 
     /// Accepts from a listener until the end.
@@ -170,15 +237,20 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, stop: watch::Receive
         // The one that was accepted waits for its place here, and all others in the kernel.
         let next = async {
             let (stream, peer) = listener.accept().await?;
+            let Ok(seat) = shared.seats.take(peer.ip()) else {
+                return Ok(None);
+            };
             let place = shared.places.clone().acquire_owned().await.expect("it is never closed");
-            io::Result::Ok((stream, peer.ip(), place))
+            io::Result::Ok(Some((stream, peer.ip(), (place, seat))))
         };
         let accepted = tokio::select! {
             () = &mut stopped => return,
             accepted = next => accepted,
         };
         match accepted {
-            Ok((stream, address, place)) => {
+            // Closed without a word: whoever holds so many has been heard.
+            Ok(None) => tracing::debug!("an address has as many connections as it may"),
+            Ok(Some((stream, address, place))) => {
                 let place = Place(Arc::new(place));
                 tokio::spawn(connection(shared.clone(), stream, address, stop.clone(), (place, alive.clone())));
             }

@@ -24,6 +24,8 @@ const TRIM: &str = "DELETE FROM log WHERE position <= $1";
 const MARK: &str = "INSERT INTO log_trim (key, position) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET position = excluded.position";
 const SCRUB: &str = "UPDATE log SET body = '' WHERE object = $1 AND object <> 0 AND body <> ''";
 const EPOCH: &str = "SELECT value FROM instance WHERE key = 'log_epoch'";
+/// As the migration draws the first one.
+const RENEW_EPOCH: &str = "UPDATE instance SET value = CAST(random() & 9223372036854775807 AS TEXT) WHERE key = 'log_epoch'";
 
 fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
     Ok(Entry {
@@ -202,6 +204,11 @@ pub async fn epoch(tx: &mut Tx<'_>) -> Result<i64, StoreError> {
     let text = tx.query_opt(EPOCH, &[], |row| row.get::<String>(0)).await?;
     let epoch = text.and_then(|text| text.parse().ok());
     epoch.ok_or_else(|| StoreError::internal("read the epoch of the log", "the row is missing or no number"))
+}
+
+/// Draws a new epoch, for a database that was restored from a backup: what was read of the log before is of another history.
+pub async fn renew_epoch(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    tx.execute(RENEW_EPOCH, &[]).await.map(drop)
 }
 
 #[cfg(test)]

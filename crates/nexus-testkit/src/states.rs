@@ -54,6 +54,19 @@ fn member_id(member: &Value) -> Id {
     id(&member["user"], "id")
 }
 
+impl Guild {
+    /// Takes the size that a join or a departure tells. A guild that has become large keeps the viewer alone, as READY would send it.
+    /// One that is large no more lacks its list, which a client asks for: that is not the log's affair.
+    fn resize(&mut self, data: &Value, me: Id) {
+        for field in ["member_count", "large"] {
+            self.fields.insert(field.into(), data[field].clone());
+        }
+        if data["large"] == Value::Bool(true) {
+            self.members.retain(|id, _| *id == me);
+        }
+    }
+}
+
 impl State {
     /// The state after these frames, from nothing.
     pub fn of<'a>(frames: impl IntoIterator<Item = &'a Value>) -> Self {
@@ -86,9 +99,10 @@ impl State {
             }
             "GUILD_MEMBER_ADD" => self.put_member(data),
             "GUILD_MEMBER_REMOVE" => {
+                let me = id(&self.me, "id");
                 if let Some(guild) = self.guilds.get_mut(&id(data, "guild_id")) {
-                    guild.fields.insert("member_count".into(), data["member_count"].clone());
                     guild.members.remove(&member_id(data));
+                    guild.resize(data, me);
                 }
             }
             "CHANNEL_CREATE" | "CHANNEL_UPDATE" => {
@@ -138,16 +152,18 @@ impl State {
     }
 
     fn put_member(&mut self, data: &Value) {
+        let me = id(&self.me, "id");
         let Some(guild) = self.guilds.get_mut(&id(data, "guild_id")) else {
             return;
         };
-        guild.fields.insert("member_count".into(), data["member_count"].clone());
+        guild.resize(data, me);
         // Of a large guild a client holds some members only; a stranger is not added to them.
         if guild.fields.get("large") == Some(&Value::Bool(false)) || guild.members.contains_key(&member_id(data)) {
             let mut member = data.clone();
             let fields = member.as_object_mut().expect("a member is an object");
             fields.remove("guild_id");
             fields.remove("member_count");
+            fields.remove("large");
             guild.members.insert(member_id(data), member);
         }
     }

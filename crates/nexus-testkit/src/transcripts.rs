@@ -39,7 +39,7 @@ pub async fn opening(app: &App, caller: Caller) -> (Vec<Value>, Position) {
         data: serde_json::to_string(&opening.ready).expect("READY serialises"),
     }];
     for guild in opening.guilds {
-        dispatches.extend(app.sessions().guild(caller.user, guild).await.expect("the guild is read"));
+        dispatches.extend(app.sessions().guild(caller, guild).await.expect("the guild is read"));
     }
     let last = dispatches.len() - 1;
     let base = opening.base.0;

@@ -79,13 +79,13 @@ pub fn shared(event: &Event) -> Vec<Dispatch> {
         } => vec![
             Dispatch::new(
                 "GUILD_MEMBER_REMOVE",
-                &json!({ "guild_id": guild_id, "user": user, "member_count": member_count }),
+                &json!({ "guild_id": guild_id, "user": user, "member_count": member_count, "large": is_large(*member_count) }),
             ),
             guild_delete(*guild_id),
         ],
         Event::ChannelCreate(channel) => vec![Dispatch::new("CHANNEL_CREATE", channel)],
         Event::ChannelUpdate(channel) => vec![Dispatch::new("CHANNEL_UPDATE", channel)],
-        Event::ChannelOverwriteUpdate { channel, .. } => vec![
+        Event::ChannelOverwriteUpdate { channel, before } => vec![
             Dispatch::new("CHANNEL_UPDATE", channel),
             Dispatch::new("CHANNEL_CREATE", channel),
             Dispatch::new(
@@ -94,7 +94,7 @@ pub fn shared(event: &Event) -> Vec<Dispatch> {
                     topic: None,
                     last_message_id: None,
                     permission_overwrites: vec![],
-                    ..(**channel).clone()
+                    ..(**before).clone()
                 },
             ),
         ],
@@ -148,7 +148,10 @@ pub fn pieces(event: &Event, viewer: Viewer<'_>, scope: Option<&GuildScope>) -> 
             first()
         }
         (Event::ChannelOverwriteUpdate { channel, before }, Some(scope)) => {
-            match (scope.sees(viewer, before), scope.sees(viewer, &channel.permission_overwrites)) {
+            match (
+                scope.sees(viewer, &before.permission_overwrites),
+                scope.sees(viewer, &channel.permission_overwrites),
+            ) {
                 (true, true) => first(),
                 (false, true) => vec![Piece::Shared(1)],
                 (true, false) => vec![Piece::Shared(2)],
@@ -163,6 +166,11 @@ fn is(member: &Member, user: UserId) -> bool {
     member.user.as_ref().is_some_and(|known| known.id == user)
 }
 
+/// Are there so many members that a viewer is sent only itself?
+fn is_large(member_count: i64) -> bool {
+    member_count > MEMBERS_IN_SNAPSHOT_MAX
+}
+
 fn guild_delete(id: GuildId) -> Dispatch {
     Dispatch::new("GUILD_DELETE", &json!({ "id": id }))
 }
@@ -174,6 +182,7 @@ fn member_add(guild_id: GuildId, member: &Member, member_count: i64) -> Dispatch
         member: &'a Member,
         guild_id: GuildId,
         member_count: i64,
+        large: bool,
     }
     Dispatch::new(
         "GUILD_MEMBER_ADD",
@@ -181,6 +190,7 @@ fn member_add(guild_id: GuildId, member: &Member, member_count: i64) -> Dispatch
             member,
             guild_id,
             member_count,
+            large: is_large(member_count),
         },
     )
 }
@@ -209,7 +219,7 @@ pub fn guild_create(snapshot: &Snapshot, viewer: Viewer<'_>) -> Dispatch {
     }
     let scope = GuildScope::of(snapshot);
     let own = snapshot.members.iter().find(|member| is(member, viewer.user));
-    let large = snapshot.member_count > MEMBERS_IN_SNAPSHOT_MAX;
+    let large = is_large(snapshot.member_count);
     Dispatch::new(
         "GUILD_CREATE",
         &Data {
@@ -244,4 +254,25 @@ pub fn typing_start(guild_id: GuildId, channel_id: ChannelId, user: UserId, memb
         "TYPING_START",
         &json!({ "guild_id": guild_id, "channel_id": channel_id, "user_id": user, "timestamp": at.0 / 1_000, "member": member }),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_loses_sight_of_a_channel_is_told_its_old_name_only() {
+        let before = Channel::text(ChannelId(2), GuildId(1), "plans".into(), 0);
+        let channel = Channel {
+            name: "layoffs".into(),
+            ..before.clone()
+        };
+        let dispatches = shared(&Event::ChannelOverwriteUpdate {
+            channel: Box::new(channel),
+            before: Box::new(before),
+        });
+        let gone = &dispatches[2];
+        assert_eq!(gone.name, "CHANNEL_DELETE");
+        assert!(gone.data.contains("plans") && !gone.data.contains("layoffs"), "{}", gone.data);
+    }
 }

@@ -10,7 +10,6 @@ use crate::guilds::{Guild, Snapshot};
 use crate::ids::{ChannelId, GuildId, LoginId, MessageId, UserId};
 use crate::members::Member;
 use crate::messages::Message;
-use crate::permissions::Overwrite;
 use crate::users::User;
 
 macro_rules! kinds {
@@ -127,8 +126,8 @@ pub enum Event {
     ChannelOverwriteUpdate {
         /// The channel.
         channel: Box<Channel>,
-        /// The exceptions before.
-        before: Vec<Overwrite>,
+        /// The channel before: who loses sight of it is told of that one alone.
+        before: Box<Channel>,
     },
     /// The channel as it was.
     ChannelDelete(Box<Channel>),
@@ -216,7 +215,7 @@ struct MemberRemoveBody {
 #[derive(Serialize, Deserialize)]
 struct OverwriteUpdateBody {
     channel: Box<Channel>,
-    before: Vec<Overwrite>,
+    before: Box<Channel>,
 }
 
 impl Event {

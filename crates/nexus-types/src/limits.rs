@@ -35,7 +35,9 @@ pub const VERIFIED_TOKENS_MAX: usize = 65_536;
 pub const SETUP_LINK_MS: i64 = DAY_MS;
 /// Wrong passwords a minute for one account and address.
 pub const BAD_LOGINS_PER_MINUTE: u32 = 5;
-/// Registrations an hour from one address.
+/// Wrong passwords a minute from one address, for whichever accounts: fewer than the hashes that may wait.
+pub const BAD_LOGINS_PER_ADDRESS_PER_MINUTE: u32 = 30;
+/// Registrations an hour from one address; those with an invite are also joins.
 pub const REGISTRATIONS_PER_HOUR: u32 = 20;
 
 // ── Guilds ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,6 +94,10 @@ pub const HEAD_MS_MAX: i64 = 10 * SECOND_MS;
 pub const IDLE_MS_MAX: i64 = 90 * SECOND_MS;
 /// How long a client may take to send a request's body.
 pub const BODY_MS_MAX: i64 = 30 * SECOND_MS;
+/// How long a client may take to read what waits for it of an answer.
+pub const ANSWER_MS_MAX: i64 = 2 * MINUTE_MS;
+/// Connections of one address at once, unless the operator says otherwise.
+pub const CONNECTIONS_PER_ADDRESS: u32 = 256;
 /// How long a request may take in all.
 pub const REQUEST_MS_MAX: i64 = 60 * SECOND_MS;
 /// Requests a second by one user over all routes.
@@ -106,6 +112,10 @@ pub const GUILDS_PER_HOUR: u32 = 10;
 pub const CHANNEL_CHANGES_PER_10_MIN: u32 = 50;
 /// Invites one user makes in ten minutes.
 pub const INVITES_PER_10_MIN: u32 = 50;
+/// Guilds one user joins in ten minutes; each join writes a snapshot of the guild into the log.
+pub const JOINS_PER_10_MIN: u32 = 20;
+/// Guilds one user changes, deletes or leaves, and members one user removes, in ten minutes.
+pub const GUILD_CHANGES_PER_10_MIN: u32 = 100;
 /// Wrong codes of invites and setup links from one address in a minute.
 pub const GUESSES_PER_MINUTE: u32 = 20;
 /// Keys one rate limiter remembers; beyond it, idle ones are dropped and, if there are none, new ones are refused.

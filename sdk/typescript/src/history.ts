@@ -1,6 +1,7 @@
 /** Loads history into the store's windows and closes gaps. At most one request of a channel is under way. */
 import type { HistoryQuery } from "./rest/rest.ts";
 import type { HistoryPage } from "./store/events.ts";
+import { lacksHistory, mayReadHistory } from "./store/selectors.ts";
 import type { Store } from "./store/store.ts";
 import type { Id, Message } from "./wire.ts";
 
@@ -24,10 +25,15 @@ export class History {
 
   /** Makes a channel readable: loads the end of it, or closes the gap after what is held. */
   open(channelId: Id): Promise<void> {
-    const window = this.#store.state().windows.get(channelId);
-    if (!window) return this.#once(channelId, "latest", () => this.#latest(channelId));
-    if (window.stale) return this.#once(channelId, "catch_up", () => this.#catchUp(channelId));
-    return Promise.resolve();
+    const state = this.#store.state();
+    if (!lacksHistory(state, channelId)) return Promise.resolve();
+    // To who may not read history the instance answers empty pages; the window takes what is heard from now on.
+    if (!mayReadHistory(state, channelId)) {
+      return this.#once(channelId, "latest", async () => this.#loaded(channelId, { part: "latest", reachedStart: true }, []));
+    }
+    const window = state.windows.get(channelId);
+    if (!window || window.withoutHistory) return this.#once(channelId, "latest", () => this.#latest(channelId));
+    return this.#once(channelId, "catch_up", () => this.#catchUp(channelId));
   }
 
   /** Lets the window go and loads the end of the channel. */
@@ -36,19 +42,21 @@ export class History {
   }
 
   older(channelId: Id): Promise<void> {
-    const window = this.#store.state().windows.get(channelId);
-    const first = window?.messages[0];
-    if (!window?.hasMoreBefore || !first) return Promise.resolve();
     return this.#once(channelId, "before", async () => {
+      const window = this.#store.state().windows.get(channelId);
+      const first = window?.messages[0];
+      if (!window?.hasMoreBefore || !first) return;
       const messages = await this.#page(channelId, { before: first.id, limit: PAGE_MESSAGES });
+      // A window that let its start go meanwhile, or began anew, no longer touches this page.
+      if (this.#store.state().windows.get(channelId)?.messages[0]?.id !== first.id) return;
       this.#loaded(channelId, { part: "before", reachedStart: messages.length < PAGE_MESSAGES }, messages);
     });
   }
 
   newer(channelId: Id): Promise<void> {
-    const window = this.#store.state().windows.get(channelId);
-    if (!window?.hasMoreAfter) return Promise.resolve();
-    return this.#once(channelId, "after", () => this.#after(channelId, PAGE_MESSAGES));
+    return this.#once(channelId, "after", async () => {
+      if (this.#store.state().windows.get(channelId)?.hasMoreAfter) await this.#after(channelId, PAGE_MESSAGES);
+    });
   }
 
   async #latest(channelId: Id): Promise<void> {

@@ -10,6 +10,7 @@ export const Permission = {
   manageGuild: 1n << 5n,
   viewChannel: 1n << 10n,
   sendMessages: 1n << 11n,
+  readMessageHistory: 1n << 16n,
 } as const;
 
 const ALL = (1n << 53n) - 1n;

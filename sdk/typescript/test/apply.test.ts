@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { apply } from "../src/store/apply.ts";
 import type { StoreEvent } from "../src/store/events.ts";
-import { channelsOf, isGuildUnread, isReady, isUnread, peopleOf } from "../src/store/selectors.ts";
+import { channelsOf, isGuildUnread, isReady, isUnread, lacksHistory, peopleOf } from "../src/store/selectors.ts";
+import { snapshotOf } from "../src/store/snapshot.ts";
 import { emptyState, type State } from "../src/store/state.ts";
+import type { Channel } from "../src/wire.ts";
 import { channel, guild, member, message, user } from "./samples.ts";
 
 function play(...events: StoreEvent[]): State {
@@ -24,8 +26,8 @@ describe("apply", () => {
   it("changes nothing when an event is heard twice", () => {
     const events: StoreEvent[] = [
       { type: "guild_update", guild: { ...guild(), name: "Other" } },
-      { type: "guild_member_add", guildId: "1", member: member("9"), memberCount: 3 },
-      { type: "guild_member_remove", guildId: "1", user: user("8"), memberCount: 1 },
+      { type: "guild_member_add", guildId: "1", member: member("9"), memberCount: 3, large: null },
+      { type: "guild_member_remove", guildId: "1", user: user("8"), memberCount: 1, large: null },
       { type: "channel_create", channel: channel("11") },
       { type: "channel_update", channel: { ...channel("10"), name: "renamed" } },
       { type: "channel_delete", id: "10" },
@@ -59,12 +61,64 @@ describe("apply", () => {
   });
 
   it("takes the member count from the event and never counts", () => {
-    const joined: StoreEvent = { type: "guild_member_add", guildId: "1", member: member("9"), memberCount: 40 };
+    const joined: StoreEvent = { type: "guild_member_add", guildId: "1", member: member("9"), memberCount: 40, large: null };
     expect(play(...started, joined).guilds.get("1")?.member_count).toBe(40);
   });
 });
 
+describe("large guilds", () => {
+  const joined = (id: string, memberCount: number, large: boolean): StoreEvent => ({
+    type: "guild_member_add",
+    guildId: "1",
+    member: member(id),
+    memberCount,
+    large,
+  });
+  const left = (id: string, memberCount: number, large: boolean): StoreEvent => ({
+    type: "guild_member_remove",
+    guildId: "1",
+    user: user(id),
+    memberCount,
+    large,
+  });
+  const ids = (state: State) => peopleOf(state, "1").map((person) => person.user.id);
+  const fresh = (over: object) => play(ready, { type: "guild_create", guild: guild(over) });
+
+  it("keep the viewer alone, as a new READY would", () => {
+    const state = play(...started, joined("9", 251, true));
+    expect(snapshotOf(state)).toEqual(snapshotOf(fresh({ large: true, member_count: 251, members: [member("7")] })));
+    expect(apply(state, joined("9", 251, true))).toEqual(state);
+  });
+
+  it("have their list fetched when they are no longer large, and hear who comes and goes meanwhile", () => {
+    const large: StoreEvent[] = [ready, { type: "guild_create", guild: guild({ large: true, member_count: 251, members: [member("7")] }) }];
+    const small = play(...large, left("9", 250, false), joined("11", 251, true), left("12", 250, false), left("8", 249, false));
+    expect([...small.partial.keys()]).toEqual(["1"]);
+    const list = [member("7"), member("8"), member("9"), member("10"), member("12")];
+    const loaded = apply(small, { type: "members_loaded", guildId: "1", members: list });
+    expect(ids(loaded)).toEqual(["10", "11", "7"]);
+    expect(loaded.partial.size).toBe(0);
+    const members = [member("7"), member("10"), member("11")];
+    expect(snapshotOf(loaded)).toEqual(snapshotOf(fresh({ large: false, member_count: 249, members })));
+  });
+
+  it("take no list when they have become large again, or were described anew", () => {
+    const list: StoreEvent = { type: "members_loaded", guildId: "1", members: [member("7"), member("8")] };
+    const again = play(...started, joined("9", 251, true), left("9", 250, false), joined("9", 251, true), list);
+    expect(ids(again)).toEqual(["7"]);
+    const anew = play(...started, joined("9", 251, true), left("9", 250, false), { type: "guild_create", guild: guild() });
+    expect(apply(anew, list)).toBe(anew);
+  });
+});
+
 describe("unread", () => {
+  it("does not come back with an acknowledgement that was late", () => {
+    const state = play(...started, heard("30"), heard("31"), { type: "read_marked", channelId: "10", messageId: "31" });
+    const late = apply(state, { type: "message_ack", channelId: "10", messageId: "30" });
+    expect(late).toBe(state);
+    expect(isUnread(late, "10")).toBe(false);
+  });
+
   it("follows from the read mark and the newest message", () => {
     const state = play(
       { ...ready, reads: [{ id: "10", last_message_id: "20" }] },
@@ -130,6 +184,25 @@ describe("message windows", () => {
     const state = play(...started, latest(["20", "21"], false), older);
     expect(shown(state)).toEqual(["9", "20", "21"]);
     expect(state.windows.get("10")?.hasMoreBefore).toBe(false);
+  });
+});
+
+describe("windows of who may not read history", () => {
+  const everyone = { id: "1", type: 0 as const, allow: "0", deny: "65536" };
+  const closed = { ...channel("10", "25"), permission_overwrites: [everyone] };
+  const asGuest = (one: Channel): StoreEvent[] => [ready, { type: "guild_create", guild: guild({ owner_id: "8", channels: [one] }) }];
+
+  it("are empty, not behind, and take what is heard, also one's own", () => {
+    const state = play(...asGuest(closed), latest([]));
+    expect(state.windows.get("10")).toMatchObject({ stale: false, hasMoreAfter: false, withoutHistory: true });
+    expect(shown(play(...asGuest(closed), latest([]), heard("26"), heard("27", "7")))).toEqual(["26", "27"]);
+    expect(lacksHistory(state, "10")).toBe(false);
+  });
+
+  it("are loaded again once it is allowed", () => {
+    const state = play(...asGuest(closed), latest([]), { type: "channel_update", channel: channel("10", "25") });
+    expect(lacksHistory(state, "10")).toBe(true);
+    expect(lacksHistory(apply(state, latest(["25"])), "10")).toBe(false);
   });
 });
 

@@ -1,8 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { decode } from "../src/store/decode.ts";
-import { guild, member, message } from "./samples.ts";
+import { guild, member, message, user } from "./samples.ts";
 
 describe("decode", () => {
+  it("takes the size of a guild where an instance tells it", () => {
+    const gone = { guild_id: "1", user: user("9") };
+    expect(decode("GUILD_MEMBER_REMOVE", gone)).toMatchObject({ memberCount: null, large: null });
+    expect(decode("GUILD_MEMBER_REMOVE", { ...gone, member_count: 250, large: false })).toMatchObject({ memberCount: 250, large: false });
+    const come = { ...member("9"), guild_id: "1", member_count: 251, large: true };
+    expect(decode("GUILD_MEMBER_ADD", come)).toMatchObject({ memberCount: 251, large: true });
+  });
+
   it("drops events it does not know and bodies of the wrong shape", () => {
     const bad: readonly (readonly [string, unknown])[] = [
       ["PRESENCE_UPDATE", { user: { id: "1" } }],

@@ -2,12 +2,13 @@ import { describe, expect, it } from "vitest";
 import { History } from "../src/history.ts";
 import { compareIds } from "../src/ids.ts";
 import type { HistoryQuery } from "../src/rest/rest.ts";
+import { mayReadHistory } from "../src/store/selectors.ts";
 import { Store } from "../src/store/store.ts";
-import type { Message } from "../src/wire.ts";
+import type { Message, Overwrite } from "../src/wire.ts";
 import { channel, guild, message, user } from "./samples.ts";
 
 /** An instance with one channel; `between` runs after a page was read and before it is answered. */
-function start(count: number) {
+function start(count: number, overwrites: readonly Overwrite[] = []) {
   const stored: Message[] = [];
   const add = () => {
     const one = message(String(1_000 + stored.length));
@@ -18,7 +19,8 @@ function start(count: number) {
   const store = new Store();
   const snapshot = () => {
     store.dispatch({ type: "ready", user: user("7"), guildIds: ["1"], reads: [] });
-    store.dispatch({ type: "guild_create", guild: guild({ channels: [channel("10", stored.at(-1)?.id ?? null)] }) });
+    const one = { ...channel("10", stored.at(-1)?.id ?? null), permission_overwrites: overwrites };
+    store.dispatch({ type: "guild_create", guild: guild({ owner_id: "8", channels: [one] }) });
   };
   snapshot();
   const hear = (one: Message) => store.dispatch({ type: "message_create", message: one, member: null });
@@ -37,6 +39,7 @@ function start(count: number) {
             .slice(0, limit)
             .toReversed()
         : newestFirst.slice(0, limit);
+    if (!mayReadHistory(store.state(), "10")) return [];
     const act = between;
     between = () => {};
     act();
@@ -94,6 +97,43 @@ describe("history", () => {
     await history.present("10");
     expect(held()).toEqual(all().slice(-50));
     expect(window()?.hasMoreAfter).toBe(false);
+  });
+
+  it("has no hole when older messages are asked for while the window begins anew", async () => {
+    const { history, add, snapshot, held, all } = start(120);
+    await history.open("10");
+    for (let index = 0; index < 200; index++) add();
+    snapshot();
+    await Promise.all([history.present("10"), history.older("10")]);
+    expect(held()).toEqual(all().slice(-100));
+  });
+
+  it("has no hole when the window lets its start go while older messages are on their way", async () => {
+    const { history, add, hear, held, all, onPage } = start(60);
+    await history.open("10");
+    onPage(() => {
+      for (let index = 0; index < 2_000; index++) hear(add());
+    });
+    await history.older("10");
+    expect(held()).toEqual(all().slice(-2_000));
+  });
+
+  it("shows who may not read it what is heard, and all of it once that is allowed", async () => {
+    const denied = [{ id: "1", type: 0 as const, allow: "0", deny: "65536" }];
+    const { store, history, add, hear, snapshot, held, all, window, asked } = start(5, denied);
+    await history.open("10");
+    hear(add());
+    expect(held()).toEqual(all().slice(-1));
+    add();
+    snapshot();
+    expect(window()?.stale).toBe(true);
+    await history.open("10");
+    hear(add());
+    expect(held()).toEqual(all().slice(-1));
+    expect(asked).toHaveLength(0);
+    store.dispatch({ type: "channel_update", channel: channel("10", all().at(-1) ?? null) });
+    await history.open("10");
+    expect(held()).toEqual(all());
   });
 
   it("asks once when asked twice", async () => {

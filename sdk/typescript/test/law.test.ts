@@ -6,6 +6,7 @@ import { apply } from "../src/store/apply.ts";
 import { decode } from "../src/store/decode.ts";
 import { snapshotOf } from "../src/store/snapshot.ts";
 import { emptyState, type State } from "../src/store/state.ts";
+import type { FullGuild } from "../src/wire.ts";
 
 interface Frame {
   readonly t: string;
@@ -34,6 +35,12 @@ function replay(state: State, frames: readonly Frame[]): State {
   }, state);
 }
 
+/** The lists of guilds that are no longer large, as `members.ts` would fetch them by REST: what GUILD_CREATE would name. */
+function withLists(state: State, after: readonly Frame[]): State {
+  const guilds = after.filter((frame) => frame.t === "GUILD_CREATE").map((frame) => frame.d as FullGuild);
+  return guilds.reduce((now, { id, members = [] }) => apply(now, { type: "members_loaded", guildId: id, members }), state);
+}
+
 const recorded = transcripts(RECORDED);
 
 describe("the law of events", () => {
@@ -45,7 +52,7 @@ describe("the law of events", () => {
     it(`holds when ${transcript.name}`, () => {
       const before = replay(emptyState, transcript.before);
       const after = snapshotOf(replay(emptyState, transcript.after));
-      expect(snapshotOf(replay(before, transcript.events))).toEqual(after);
+      expect(snapshotOf(withLists(replay(before, transcript.events), transcript.after))).toEqual(after);
       // A snapshot that already holds the events is not harmed by them, nor by hearing them twice.
       expect(snapshotOf(replay(before, [...transcript.events, ...transcript.after]))).toEqual(after);
     });

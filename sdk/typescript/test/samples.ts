@@ -21,7 +21,7 @@ export function guild(over: Partial<FullGuild> = {}): FullGuild {
     name: "Guild",
     icon: null,
     owner_id: "7",
-    roles: [{ id: "1", name: "@everyone", color: 0, position: 0, permissions: "3072" }],
+    roles: [{ id: "1", name: "@everyone", color: 0, position: 0, permissions: "68608" }],
     joined_at: at,
     large: false,
     member_count: 2,

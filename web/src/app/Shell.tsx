@@ -4,9 +4,10 @@ import { Outlet, useNavigate } from "@tanstack/react-router";
 import { Tooltip } from "radix-ui";
 import { useEffect, useState } from "react";
 import { Shortcuts } from "../features/switcher/Shortcuts.tsx";
-import { dropClient, startClient } from "./access.ts";
 import { ClientProvider, useSelect } from "./ClientContext.tsx";
 import { Dialogs } from "./Dialogs.tsx";
+import { ReplacedPage } from "./ReplacedPage.tsx";
+import { startClient } from "./startClient.ts";
 import { Toasts } from "./Toasts.tsx";
 
 /** Everything for people who are logged in: starts the client and stays while pages change. */
@@ -25,13 +26,24 @@ export function Shell() {
   return (
     <ClientProvider client={client}>
       <Tooltip.Provider delayDuration={500} skipDelayDuration={200}>
-        <Reconnector client={client} />
-        <Outlet />
-        <Shortcuts />
-        <Dialogs />
-        <Toasts />
+        <Signed client={client} />
       </Tooltip.Provider>
     </ClientProvider>
+  );
+}
+
+/** The page of one account; once another took its place, a page that says so. */
+function Signed({ client }: { readonly client: Client }) {
+  const successor = useSelect(({ connection }) => (connection.status === "ended" ? connection.successor : null));
+  if (successor) return <ReplacedPage name={successor.username} />;
+  return (
+    <>
+      <Reconnector client={client} />
+      <Outlet />
+      <Shortcuts />
+      <Dialogs />
+      <Toasts />
+    </>
   );
 }
 
@@ -51,9 +63,7 @@ function Reconnector({ client }: { readonly client: Client }) {
     };
   }, [client]);
   useEffect(() => {
-    if (!ended) return;
-    dropClient();
-    void navigate({ to: "/login", replace: true });
+    if (ended) void navigate({ to: "/login", replace: true });
   }, [ended, navigate]);
   return null;
 }

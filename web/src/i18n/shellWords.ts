@@ -1,5 +1,10 @@
 /** The sentences of the pages after the login; they load with them. Voice: look.md, section 7. */
 export const shellWords = {
+  replaced: {
+    title: "You signed in as {{name}} in another tab",
+    lead: "A browser holds one account at a time, so this tab has stopped. What was still waiting here was not sent.",
+    go: "Go on as {{name}}",
+  },
   invites: {
     dialogTitle: "Invite people to {{guild}}",
     dialogLead: "Anyone with the link can join.",
@@ -90,6 +95,8 @@ export const shellWords = {
   messages: {
     list: "Messages in {{name}}",
     startTitle: "This is the start of {{name}}",
+    noHistoryTitle: "Only new messages are shown here",
+    noHistoryLead: "You may not read what was written in {{name}} before you opened it.",
     startLead: "Write the first message.",
     startLeadOld: "Everything written here can be read by all members and by the host.",
     new: "New",
@@ -173,6 +180,7 @@ export const shellWords = {
     density: "Density",
     densities: { cozy: "Cozy", compact: "Compact" },
     logout: "Sign out",
+    stillSignedIn: "You are still signed in. {{why}}",
     unknownClient: "Unknown device",
   },
   switcher: {

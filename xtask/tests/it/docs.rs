@@ -4,6 +4,7 @@
 //!
 //! - `sh run`: the block is run here, by `sh -eu`, and must succeed;
 //! - `sh serve`: the block is started here, must answer on `/health`, and goes on until the page ends or serves anew;
+//! - `sh stopped`: as `sh run`, after the server of the page was stopped;
 //! - `sh` alone: only commands of `xtask`, which must exist, and what brings the reader to the place (`git clone`, `cd`).
 //!
 //! The blocks of one page run in order, in one empty directory, with `nexus` in the path and a port of the page's own.
@@ -40,6 +41,7 @@ exec "$NEXUS_BIN" "$@"
 #[derive(Debug, PartialEq)]
 enum Mode {
     Run,
+    Stopped,
     Serve,
     Elsewhere,
 }
@@ -143,9 +145,13 @@ fn read(content: &str) -> Result<Vec<Block>, String> {
         let mode = match words.as_slice() {
             ["sh"] => Mode::Elsewhere,
             ["sh", "run"] => Mode::Run,
+            ["sh", "stopped"] => Mode::Stopped,
             ["sh", "serve"] => Mode::Serve,
             [shell, ..] if SHELLS.contains(shell) => {
-                return Err(format!("line {}: write `sh`, `sh run` or `sh serve`, not `{info}`", index + 1));
+                return Err(format!(
+                    "line {}: write `sh`, `sh run`, `sh stopped` or `sh serve`, not `{info}`",
+                    index + 1
+                ));
             }
             _ => continue,
         };
@@ -220,7 +226,10 @@ impl Stage {
     fn play(&mut self, page: &str, blocks: &[Block]) {
         for block in blocks {
             match block.mode {
-                Mode::Run => {
+                Mode::Run | Mode::Stopped => {
+                    if block.mode == Mode::Stopped {
+                        self.stop();
+                    }
                     let output = self.shell(block).output().expect("sh starts");
                     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
                     assert!(

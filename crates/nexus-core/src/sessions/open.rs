@@ -3,7 +3,7 @@
 use nexus_store::{log, sql};
 use nexus_types::dispatches::{Dispatch, guild_create};
 use nexus_types::gateway::{PartialApplication, Ready, UnavailableGuild, VERSION};
-use nexus_types::ids::{GuildId, Position, UserId};
+use nexus_types::ids::{GuildId, Position};
 use nexus_types::limits::MEMBERS_IN_SNAPSHOT_MAX;
 use nexus_types::scopes::Viewer;
 
@@ -82,11 +82,13 @@ impl Sessions<'_> {
     /// GUILD_CREATE of one guild for one user; `None` if the user is no member (any more).
     ///
     /// # Errors
-    /// Those of the store.
-    pub async fn guild(&self, user: UserId, guild: GuildId) -> Result<Option<Dispatch>> {
+    /// [`ErrorCode::Unauthorized`](nexus_types::ErrorCode::Unauthorized) if the login has ended meanwhile.
+    pub async fn guild(&self, caller: Caller, guild: GuildId) -> Result<Option<Dispatch>> {
         self.0
             .db
             .read(async move |tx| {
+                let user = caller.user;
+                require_live(tx, caller).await?;
                 let Some(roles) = sql::members::roles(tx, guild, user).await? else {
                     return Ok(None);
                 };

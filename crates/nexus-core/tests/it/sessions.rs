@@ -2,6 +2,7 @@
 
 use nexus_core::sessions::Resumption;
 use nexus_core::sweeps;
+use nexus_store::{StoreError, log};
 use nexus_types::ErrorCode;
 use nexus_types::ids::Position;
 use nexus_types::limits::LOG_WINDOW_MS;
@@ -97,4 +98,35 @@ async fn a_reader_that_the_log_has_left_behind_is_told() {
     assert!(after.is_gap && after.entries.is_empty(), "never silently less");
     let elsewhere = harbour.sessions().page(harbour.outsider.user, opening.base).await.expect("a page");
     assert!(!elsewhere.is_gap, "who has lost nothing goes on");
+}
+
+/// One sweep must catch up, whatever a job of it could take: what grows faster than it is swept grows without end.
+#[tokio::test]
+async fn one_sweep_trims_all_that_is_due() {
+    let harbour = Harbour::build().await;
+    for number in 0..1_200 {
+        harbour.say(harbour.owner, &number.to_string()).await;
+    }
+    harbour.world.pass(LOG_WINDOW_MS + 1);
+    sweeps::sweep(&harbour.world.app).await.expect("the sweep");
+    let topics = [harbour.guild.0];
+    let left = harbour.world.db.read(async move |tx| log::after(tx, 0, &topics, 0, 10).await).await;
+    assert_eq!(left.map(|entries| entries.len()), Ok::<_, StoreError>(0));
+}
+
+/// What is read after the end of a login is nobody's any more, also in the middle of an opening burst.
+#[tokio::test]
+async fn a_burst_ends_with_its_login() {
+    let harbour = Harbour::build().await;
+    let guild = harbour.sessions().open(harbour.member, None, None).await.expect("READY").guilds[0];
+    assert!(
+        harbour
+            .sessions()
+            .guild(harbour.member, guild)
+            .await
+            .expect("GUILD_CREATE")
+            .is_some()
+    );
+    harbour.logins().sign_out(harbour.member).await.expect("it ends");
+    refused(harbour.sessions().guild(harbour.member, guild).await, ErrorCode::Unauthorized);
 }

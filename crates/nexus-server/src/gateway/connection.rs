@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nexus_core::sessions::{Holder, Resumption};
+use nexus_core::sessions::Resumption;
 use nexus_core::{Caller, Error};
 use nexus_types::dispatches::Dispatch;
 use nexus_types::gateway::{self, CloseCode, Identify, Resume};
@@ -51,7 +51,7 @@ struct Connection {
     session: Session,
     started: Instant,
     phase: Phase,
-    holder: Option<Holder>,
+    holder: Option<Caller>,
     seat: Option<Seat>,
 }
 
@@ -90,6 +90,12 @@ impl Connection {
             loop {
                 match self.socket.read() {
                     Incoming::Text(text) => self.obey(&text).await,
+                    Incoming::Control | Incoming::TurnOver if !self.session.admit(self.now_ms()) => {
+                        self.socket.close(CloseCode::RateLimited);
+                    }
+                    Incoming::Control => {}
+                    // Readiness alone does not count against a task's share of its thread.
+                    Incoming::TurnOver => tokio::task::yield_now().await,
                     Incoming::Nothing => break,
                     Incoming::Gone => return,
                 }
@@ -141,7 +147,7 @@ impl Connection {
     async fn obey(&mut self, text: &str) {
         match self.session.handle(self.now_ms(), text) {
             Command::Nothing => {}
-            Command::Acknowledge => self.socket.push(frames::text(gateway::HEARTBEAT_ACK), None),
+            Command::Acknowledge => self.socket.answer(frames::text(gateway::HEARTBEAT_ACK)),
             Command::Close(code) => self.socket.close(code),
             Command::Identify(identify) => {
                 if let Err(error) = self.identify(identify).await {
@@ -176,10 +182,7 @@ impl Connection {
             self.socket.close(CloseCode::RateLimited);
             return Ok(None);
         }
-        self.holder = Some(Holder {
-            user: caller.user,
-            login: caller.login,
-        });
+        self.holder = Some(caller);
         Ok(Some(caller))
     }
 
@@ -244,10 +247,10 @@ impl Connection {
     }
 
     /// Sends the frame that waited and reads the next guild; the very last frame carries `base`, all before it one less.
-    async fn open(&self, holder: Holder, mut guilds: VecDeque<GuildId>, waiting: Dispatch, base: Position) -> Result<Phase, Error> {
+    async fn open(&self, holder: Caller, mut guilds: VecDeque<GuildId>, waiting: Dispatch, base: Position) -> Result<Phase, Error> {
         while let Some(id) = guilds.pop_front() {
             // Who left in between gets no snapshot, and GUILD_DELETE from the log.
-            if let Some(next) = self.gateway.0.app.sessions().guild(holder.user, id).await? {
+            if let Some(next) = self.gateway.0.app.sessions().guild(holder, id).await? {
                 self.socket.push(frames::text(waiting.frame(base.0 - 1)), Some(base.0 - 1));
                 return Ok(Phase::Opening {
                     guilds,
@@ -264,7 +267,7 @@ impl Connection {
     }
 
     /// Sends a page of the log; after the last one says RESUMED and joins the live stream. `None`: the session was ended or refused.
-    async fn catch_up(&mut self, holder: Holder, position: Position, resuming: Option<Resuming>) -> Result<Option<Phase>, Error> {
+    async fn catch_up(&mut self, holder: Caller, position: Position, resuming: Option<Resuming>) -> Result<Option<Phase>, Error> {
         let page = self.gateway.0.app.sessions().page(holder.user, position).await?;
         if page.is_gap {
             // It took so long to read that the sweep has passed it. RESUME will say op 9.

@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use nexus_core::sessions::{Holder, Membership};
-use nexus_store::{Db, Entry, Fleeting, Window};
+use nexus_core::Caller;
+use nexus_core::sessions::Membership;
+use nexus_store::{Bus, Db, Entry, Fleeting, Window};
 use nexus_types::dispatches::{Piece, pieces, tail};
 use nexus_types::events::{Event, Kind};
 use nexus_types::gateway::CloseCode;
@@ -28,7 +29,7 @@ const CONTROLS_MAX: usize = 1024;
 /// A session that wants the live stream.
 pub(super) struct Joining {
     pub(super) socket: Arc<Socket>,
-    pub(super) holder: Holder,
+    pub(super) holder: Caller,
     /// What it has taken in.
     pub(super) position: Position,
     /// The user's guilds at that position.
@@ -68,7 +69,7 @@ impl Shard {
 /// A session in a shard.
 struct Seat {
     socket: Arc<Socket>,
-    holder: Holder,
+    holder: Caller,
     guilds: Vec<GuildId>,
 }
 
@@ -118,7 +119,7 @@ async fn run(db: Db, mut inbox: mpsc::Receiver<Control>) {
         tokio::select! {
             biased;
             control = inbox.recv() => match control {
-                Some(Control::Join(joining, answer)) => state.join(joining, answer),
+                Some(Control::Join(joining, answer)) => state.join(bus, joining, answer),
                 Some(Control::Leave(key)) => state.leave(key),
                 None => return,
             },
@@ -140,29 +141,67 @@ async fn run(db: Db, mut inbox: mpsc::Receiver<Control>) {
                 Window::Gone => state.lose_track(bus.head()),
             }
             state.flush().await;
-            state.admit_early();
+            state.admit_early(bus);
         }
         state.flush().await;
     }
 }
 
 impl State {
-    fn join(&mut self, joining: Joining, answer: oneshot::Sender<bool>) {
-        match joining.position.0.cmp(&self.position) {
-            std::cmp::Ordering::Less => {
-                answer.send(false).ok();
-            }
-            std::cmp::Ordering::Greater => self.early.push((joining, answer)),
-            std::cmp::Ordering::Equal => {
-                self.sit(joining);
-                answer.send(true).ok();
-            }
+    fn join(&mut self, bus: &Bus, joining: Joining, answer: oneshot::Sender<bool>) {
+        if joining.position.0 > self.position {
+            self.early.push((joining, answer));
+            return;
         }
+        let joined = self.bring_forward(bus, joining);
+        answer.send(joined).ok();
     }
 
-    fn admit_early(&mut self) {
+    /// Seats a session that has taken in less of the log than this shard: it first gets the entries between, in a shard of its own
+    /// that ends where this one stands. Without it a busy log would always be one step ahead of whoever wants to join. False: the
+    /// ring does not reach back that far, and the session must read the log itself.
+    fn bring_forward(&mut self, bus: &Bus, joining: Joining) -> bool {
+        let mut between = Vec::new();
+        let mut position = joining.position.0;
+        while position < self.position {
+            let Window::Entries(entries) = bus.after(position, BATCH_ENTRIES) else {
+                return false;
+            };
+            between.extend(entries.into_iter().take_while(|entry| entry.position <= self.position));
+            position = between.last().map_or(self.position, |entry| entry.position);
+        }
+        let mut alone = Self {
+            position: joining.position.0,
+            ..Self::default()
+        };
+        alone.sit(joining);
+        for entry in between {
+            alone.take_in(&entry);
+        }
+        self.merge(alone);
+        true
+    }
+
+    /// Takes over the sessions of a shard that stands at the same position, so that the scopes of a guild in both are the same.
+    fn merge(&mut self, other: Self) {
+        assert_eq!(other.position, self.position, "both have taken in the same");
+        for (user, keys) in other.users {
+            self.users.entry(user).or_default().extend(keys);
+        }
+        for (id, Guild { scope, viewers }) in other.guilds {
+            let guild = self.guilds.entry(id).or_insert_with(|| Guild {
+                scope,
+                viewers: HashMap::new(),
+            });
+            guild.viewers.extend(viewers);
+        }
+        self.seats.extend(other.seats);
+        self.dirty.extend(other.dirty);
+    }
+
+    fn admit_early(&mut self, bus: &Bus) {
         for (joining, answer) in std::mem::take(&mut self.early) {
-            self.join(joining, answer);
+            self.join(bus, joining, answer);
         }
     }
 
@@ -417,6 +456,127 @@ pub(super) fn frame(prepared: &Prepared, piece: &Piece, s: i64, is_last: bool) -
 }
 
 /// Does an entry end this login?
-pub(super) fn ends(entry: &Entry, holder: Holder) -> bool {
+pub(super) fn ends(entry: &Entry, holder: Caller) -> bool {
     entry.kind == Kind::LoginEnd as i64 && entry.object == holder.login.0
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_store::{NewEntry, Options, StoreError};
+    use nexus_types::ids::LoginId;
+    use nexus_types::permissions::Permissions;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    const GUILD: GuildId = GuildId(1);
+    const CHANNEL: ChannelId = ChannelId(2);
+
+    async fn log_of(messages: usize) -> (tempfile::TempDir, Db) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let db = Db::open(&folder.path().join("nexus.db"), Options::default()).expect("the database opens");
+        for _ in 0..messages {
+            let entry = NewEntry {
+                at_ms: 1,
+                kind: Kind::MessageCreate as i64,
+                topic: GUILD.0,
+                channel: CHANNEL.0,
+                subject: 0,
+                object: 3,
+                body: "{}".into(),
+            };
+            let appended = db.write::<_, StoreError, _>(async move |tx| tx.append(entry).await).await;
+            appended.expect("it is appended");
+        }
+        (folder, db)
+    }
+
+    async fn socket_pair() -> (Arc<Socket>, TcpStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("an address"))
+            .await
+            .expect("it connects");
+        let (server, _) = listener.accept().await.expect("it is accepted");
+        (Arc::new(Socket::new(SocketKey(7), server, vec![])), client)
+    }
+
+    fn joining(socket: Arc<Socket>, position: i64) -> Joining {
+        let roles = HashMap::from([(GUILD.everyone(), Permissions::EVERYONE_DEFAULT)]);
+        let scope = GuildScope {
+            id: GUILD,
+            owner: UserId(9),
+            roles,
+            channels: HashMap::from([(CHANNEL, vec![])]),
+        };
+        Joining {
+            socket,
+            holder: Caller {
+                user: UserId(5),
+                login: LoginId(6),
+            },
+            position: Position(position),
+            guilds: HashMap::from([(GUILD, Membership { scope, roles: vec![] })]),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_comes_late_gets_what_lies_between_and_is_seated() {
+        let (_folder, db) = log_of(4).await;
+        let (socket, mut client) = socket_pair().await;
+        let mut state = State {
+            position: 3,
+            ..State::default()
+        };
+        let (answer, joined) = oneshot::channel();
+        state.join(db.bus(), joining(socket, 1), answer);
+        assert_eq!(joined.await, Ok(true));
+        let Window::Entries(rest) = db.bus().after(3, 10) else {
+            panic!("the ring holds it")
+        };
+        for entry in &rest {
+            state.take_in(entry);
+        }
+        state.flush().await;
+        let mut heard = vec![0; 1024];
+        let count = client.read(&mut heard).await.expect("frames come");
+        let heard = String::from_utf8_lossy(&heard[..count]).into_owned();
+        let numbers: Vec<_> = heard.split("\"s\":").skip(1).filter_map(|rest| rest.split('}').next()).collect();
+        assert_eq!(numbers, ["2", "3", "4"], "nothing is missing, nothing comes twice");
+        db.close().await;
+    }
+
+    #[tokio::test]
+    async fn who_comes_too_late_for_the_ring_reads_on() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let options = Options {
+            ring_bytes_max: 1,
+            ..Options::default()
+        };
+        let db = Db::open(&folder.path().join("nexus.db"), options).expect("the database opens");
+        let (socket, _client) = socket_pair().await;
+        let mut state = State {
+            position: 3,
+            ..State::default()
+        };
+        for _ in 0..3 {
+            let entry = NewEntry {
+                at_ms: 1,
+                kind: Kind::GuildDelete as i64,
+                topic: 4,
+                channel: 0,
+                subject: 0,
+                object: 4,
+                body: "{}".into(),
+            };
+            db.write::<_, StoreError, _>(async move |tx| tx.append(entry).await)
+                .await
+                .expect("it is appended");
+        }
+        let (answer, joined) = oneshot::channel();
+        state.join(db.bus(), joining(socket, 1), answer);
+        assert_eq!(joined.await, Ok(false));
+        assert!(state.seats.is_empty());
+        db.close().await;
+    }
 }

@@ -85,8 +85,8 @@ impl Session {
         }
     }
 
-    /// Counts a command; false if there were too many.
-    fn admit(&mut self, now_ms: i64) -> bool {
+    /// Counts a command, or a control frame of the transport; false if there were too many.
+    pub(super) fn admit(&mut self, now_ms: i64) -> bool {
         while self.commands.front().is_some_and(|at| now_ms - at >= COMMANDS_WINDOW_MS) {
             self.commands.pop_front();
         }

@@ -25,6 +25,11 @@ pub(super) struct SocketKey(pub(super) u64);
 
 /// The eager read buffer; clients send little.
 const READ_BUFFER_BYTES: usize = 1024;
+/// Bytes taken from the kernel before others get a turn: a client that sends without pause holds neither the lock nor the core. A
+/// message that it may send fits in one.
+const READ_TURN_BYTES: usize = 2 * FRAME_BYTES_MAX;
+/// Answers to a client's own frames that may wait since the queue was last empty. One that asks without reading is closed.
+const CONTROLS_MAX: usize = 256;
 /// Frames handed to the kernel in one call.
 const SLICES_MAX: usize = 64;
 
@@ -57,12 +62,24 @@ struct Outbox {
     bytes: usize,
     /// Has a part of the front frame gone out?
     begun: bool,
+    /// Answers to the client's own frames that were put in since the queue was last empty.
+    controls: usize,
 }
 
 impl Outbox {
     fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.queue.push_back(frame);
+    }
+
+    /// Puts in an answer to a frame of the client; false if it has too many waiting already.
+    fn push_control(&mut self, frame: Bytes) -> bool {
+        self.controls = if self.queue.is_empty() { 1 } else { self.controls + 1 };
+        if self.controls > CONTROLS_MAX {
+            return false;
+        }
+        self.push(frame);
+        true
     }
 
     /// Forgets what waits, but for a frame that has begun.
@@ -119,19 +136,30 @@ impl Outbox {
 struct Pipe<'a> {
     tcp: &'a TcpStream,
     outbox: &'a mut Outbox,
+    /// Bytes that may still be read in this turn.
+    turn: usize,
 }
 
 impl Read for Pipe<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.tcp.try_read(buffer)
+        let most = buffer.len().min(self.turn);
+        if most == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let count = self.tcp.try_read(&mut buffer[..most])?;
+        self.turn -= count;
+        Ok(count)
     }
 }
 
 impl Write for Pipe<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // Control frames only, each written whole.
-        self.outbox.push(Bytes::copy_from_slice(bytes));
-        Ok(bytes.len())
+        if self.outbox.push_control(Bytes::copy_from_slice(bytes)) {
+            Ok(bytes.len())
+        } else {
+            Err(io::ErrorKind::QuotaExceeded.into())
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -144,6 +172,10 @@ impl Write for Pipe<'_> {
 pub(super) enum Incoming {
     /// A client's payload.
     Text(String),
+    /// A ping or pong; tungstenite has answered it.
+    Control,
+    /// Many bytes and no message in them; there may be more.
+    TurnOver,
     /// Nothing for now.
     Nothing,
     /// The client is gone or going.
@@ -203,33 +235,46 @@ impl Socket {
     pub(super) fn read(&self) -> Incoming {
         let mut state = self.state();
         let State { websocket, outbox, .. } = &mut *state;
-        let mut pipe = Pipe { tcp: &self.tcp, outbox };
-        loop {
-            let error = match websocket.read(&mut pipe) {
-                Ok(Message::Text(text)) => return Incoming::Text(text.as_str().to_owned()),
-                // Some libraries send JSON in binary frames.
-                Ok(Message::Binary(bytes)) => match String::from_utf8(bytes.to_vec()) {
-                    Ok(text) => return Incoming::Text(text),
-                    Err(_) => return state.end(CloseCode::Decode as u16, CloseCode::Decode.reason()),
-                },
-                Ok(Message::Close(_)) => {
-                    // tungstenite has the answer ready; it goes out with the flush. Being told so again is no error.
-                    drop(websocket.flush(&mut pipe));
-                    return Incoming::Gone;
+        let mut pipe = Pipe {
+            tcp: &self.tcp,
+            outbox,
+            turn: READ_TURN_BYTES,
+        };
+        match websocket.read(&mut pipe) {
+            Ok(Message::Text(text)) => Incoming::Text(text.as_str().to_owned()),
+            // Some libraries send JSON in binary frames.
+            Ok(Message::Binary(bytes)) => match String::from_utf8(bytes.to_vec()) {
+                Ok(text) => Incoming::Text(text),
+                Err(_) => state.end(CloseCode::Decode as u16, CloseCode::Decode.reason()),
+            },
+            Ok(Message::Close(_)) => {
+                // tungstenite has the answer ready; it goes out with the flush. Being told so again is no error.
+                drop(websocket.flush(&mut pipe));
+                Incoming::Gone
+            }
+            Ok(_) => Incoming::Control,
+            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                if pipe.turn == 0 {
+                    Incoming::TurnOver
+                } else {
+                    Incoming::Nothing
                 }
-                Ok(_) => continue,
-                Err(error) => error,
-            };
-            return match error {
-                tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock => Incoming::Nothing,
-                tungstenite::Error::Utf8(_) => state.end(1007, "Text is UTF-8."),
-                tungstenite::Error::Capacity(_) => state.end(CloseCode::TooBig as u16, CloseCode::TooBig.reason()),
-                tungstenite::Error::Protocol(_) => state.end(1002, "Not the WebSocket protocol."),
-                _ => {
-                    state.broken = true;
-                    Incoming::Gone
-                }
-            };
+            }
+            Err(tungstenite::Error::Utf8(_)) => state.end(1007, "Text is UTF-8."),
+            Err(tungstenite::Error::Capacity(_)) => state.end(CloseCode::TooBig as u16, CloseCode::TooBig.reason()),
+            Err(tungstenite::Error::Protocol(_)) => state.end(1002, "Not the WebSocket protocol."),
+            Err(_) => {
+                state.broken = true;
+                Incoming::Gone
+            }
+        }
+    }
+
+    /// Puts the answer to a client's frame in the queue; a client that asks without reading is closed.
+    pub(super) fn answer(&self, frame: Bytes) {
+        let mut state = self.state();
+        if state.close.is_none() && !state.outbox.push_control(frame) {
+            state.close(CloseCode::Unknown);
         }
     }
 
@@ -370,6 +415,16 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_are_bounded_until_the_queue_was_empty() {
+        let mut outbox = Outbox::default();
+        let answer = || Bytes::from_static(b"pong");
+        assert!((0..CONTROLS_MAX).all(|_| outbox.push_control(answer())));
+        assert!(!outbox.push_control(answer()));
+        outbox.advance(4 * CONTROLS_MAX);
+        assert!(outbox.push_control(answer()));
+    }
 
     #[test]
     fn clearing_keeps_a_frame_that_has_begun() {

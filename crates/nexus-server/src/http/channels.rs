@@ -48,6 +48,7 @@ async fn update(
     Ok(Json(app.channels().update(caller, channel, draft).await?))
 }
 
-async fn delete(app: App, caller: Caller, Path(channel): Path<ChannelId>) -> Result<Json<Channel>, ApiError> {
+async fn delete(app: App, caller: Caller, Path(channel): Path<ChannelId>, slots: Slots) -> Result<Json<Channel>, ApiError> {
+    slots.channel(caller)?;
     Ok(Json(app.channels().delete(caller, channel).await?))
 }

@@ -172,8 +172,6 @@ impl ApiError {
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // The router has named the length of the empty body.
-        response.headers_mut().remove(CONTENT_LENGTH);
         // Whoever refused may have announced an empty body.
         response.headers_mut().remove(CONTENT_LENGTH);
         *response.body_mut() = Body::from(body.to_string());

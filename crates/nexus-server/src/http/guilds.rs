@@ -29,11 +29,19 @@ async fn show(app: App, caller: Caller, Path(guild): Path<GuildId>) -> Result<Js
     Ok(Json(app.guilds().show(caller, guild).await?))
 }
 
-async fn update(app: App, caller: Caller, Path(guild): Path<GuildId>, Json(draft): Json<UpdateGuild>) -> Result<Json<Guild>, ApiError> {
+async fn update(
+    app: App,
+    caller: Caller,
+    Path(guild): Path<GuildId>,
+    slots: Slots,
+    Json(draft): Json<UpdateGuild>,
+) -> Result<Json<Guild>, ApiError> {
+    slots.guild_change(caller)?;
     Ok(Json(app.guilds().update(caller, guild, draft).await?))
 }
 
-async fn delete(app: App, caller: Caller, Path(guild): Path<GuildId>) -> Result<NoContent, ApiError> {
+async fn delete(app: App, caller: Caller, Path(guild): Path<GuildId>, slots: Slots) -> Result<NoContent, ApiError> {
+    slots.guild_change(caller)?;
     app.guilds().delete(caller, guild).await?;
     Ok(NoContent)
 }

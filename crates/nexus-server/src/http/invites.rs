@@ -39,6 +39,7 @@ async fn show(app: App, Path(code): Path<String>, slots: Slots) -> Result<Json<I
 }
 
 async fn join(app: App, caller: Caller, Path(code): Path<String>, slots: Slots) -> Result<Json<Invite>, ApiError> {
+    slots.join(caller)?;
     Ok(Json(slots.guessing(app.invites().join(caller, &code)).await?))
 }
 

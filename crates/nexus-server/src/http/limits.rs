@@ -1,15 +1,14 @@
 //! How often somebody may do something: per user, per user and channel, per account and address.
 //!
-//! It deliberately trusts no header about the address: what `X-Forwarded-For` says is ignored. Addresses are kept in memory only,
-//! and IPv6 ones by their /64, because one home has that many.
+//! An address is the peer's, or what a proxy that the operator named says of it (see [`crate::networks`]); whatever else a header
+//! says is ignored. Addresses are kept in memory only.
 //!
 //! # Source
 //! The generic cell rate algorithm (ITU-T I.371, virtual scheduling): one number a key, no timers.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::extract::FromRequestParts;
@@ -19,27 +18,18 @@ use nexus_core::Caller;
 use nexus_types::ErrorCode;
 use nexus_types::ids::{ChannelId, UserId};
 use nexus_types::limits::{
-    BAD_LOGINS_PER_MINUTE, CHANNEL_CHANGES_PER_10_MIN, GUESSES_PER_MINUTE, GUILDS_PER_HOUR, INVITES_PER_10_MIN, MESSAGES_PER_5_S,
-    RATE_LIMIT_KEYS_MAX, REGISTRATIONS_PER_HOUR, REQUESTS_PER_SECOND, TYPING_PER_10_S, USERNAME_CHARS_MAX,
+    BAD_LOGINS_PER_ADDRESS_PER_MINUTE, BAD_LOGINS_PER_MINUTE, CHANNEL_CHANGES_PER_10_MIN, GUESSES_PER_MINUTE, GUILD_CHANGES_PER_10_MIN,
+    GUILDS_PER_HOUR, INVITES_PER_10_MIN, JOINS_PER_10_MIN, MESSAGES_PER_5_S, RATE_LIMIT_KEYS_MAX, REGISTRATIONS_PER_HOUR,
+    REQUESTS_PER_SECOND, TYPING_PER_10_S, USERNAME_CHARS_MAX,
 };
 use nexus_types::names::fold;
 
 use super::error::ApiError;
 use super::{Exchange, Node};
+use crate::networks::{Net, net};
 
 /// Parts of a limiter, each with a lock of its own.
 const SHARDS: usize = 16;
-
-/// An address as limits see it: IPv4 whole, IPv6 by its /64.
-type Net = u64;
-
-fn net(address: IpAddr) -> Net {
-    match address.to_canonical() {
-        IpAddr::V4(address) => u64::from(u32::from(address)),
-        // A /64 that begins with 32 zero bits is reserved, so no IPv6 network looks like an IPv4 address.
-        IpAddr::V6(address) => (Ipv6Addr::to_bits(address) >> 64) as u64,
-    }
-}
 
 /// What is left of a limit, for the headers of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,11 +160,14 @@ pub(super) struct Limits {
     messages: Limiter<(UserId, ChannelId)>,
     typing: Limiter<(UserId, ChannelId)>,
     guilds: Limiter<UserId>,
+    guild_changes: Limiter<UserId>,
+    joins: Limiter<UserId>,
     channels: Limiter<UserId>,
     invites: Limiter<UserId>,
     registrations: Limiter<Net>,
     guesses: Limiter<Net>,
     sign_ins: Limiter<(u64, Net)>,
+    addresses: Limiter<Net>,
 }
 
 impl Limits {
@@ -188,11 +181,14 @@ impl Limits {
             messages: Limiter::new("messages", MESSAGES_PER_5_S, 5),
             typing: Limiter::new("typing", TYPING_PER_10_S, 10),
             guilds: Limiter::new("guilds", GUILDS_PER_HOUR, 3_600),
+            guild_changes: Limiter::new("guild_changes", GUILD_CHANGES_PER_10_MIN, 600),
+            joins: Limiter::new("joins", JOINS_PER_10_MIN, 600),
             channels: Limiter::new("channels", CHANNEL_CHANGES_PER_10_MIN, 600),
             invites: Limiter::new("invites", INVITES_PER_10_MIN, 600),
             registrations: Limiter::new("registrations", REGISTRATIONS_PER_HOUR, 3_600),
             guesses: Limiter::new("guesses", GUESSES_PER_MINUTE, 60),
             sign_ins: Limiter::new("sign_ins", BAD_LOGINS_PER_MINUTE, 60),
+            addresses: Limiter::new("addresses", BAD_LOGINS_PER_ADDRESS_PER_MINUTE, 60),
         }
     }
 
@@ -246,7 +242,7 @@ impl Slots {
             Err(exhausted) => Some(exhausted.quota),
         };
         if let Some(quota) = quota {
-            self.exchange.quota.get_or_init(|| quota);
+            self.exchange.quota.note(quota);
         }
         Ok(taken.map(drop)?)
     }
@@ -274,7 +270,19 @@ impl Slots {
     }
 
     /// # Errors
-    /// The caller makes or changes too many channels.
+    /// The caller changes, deletes or leaves too many guilds, or removes too many members.
+    pub(super) fn guild_change(&self, caller: Caller) -> Result<(), ApiError> {
+        self.take(&self.node.limits.guild_changes, caller.user)
+    }
+
+    /// # Errors
+    /// The caller joins too often.
+    pub(super) fn join(&self, caller: Caller) -> Result<(), ApiError> {
+        self.take(&self.node.limits.joins, caller.user)
+    }
+
+    /// # Errors
+    /// The caller makes, changes or deletes too many channels.
     pub(super) fn channel(&self, caller: Caller) -> Result<(), ApiError> {
         self.take(&self.node.limits.channels, caller.user)
     }
@@ -310,7 +318,7 @@ impl Slots {
     /// Tries a password for a name: only wrong ones are counted.
     ///
     /// # Errors
-    /// Too many wrong ones came for this account from this address, or those of the work itself.
+    /// Too many wrong ones came from this address, for this account or for all together, or those of the work itself.
     pub(super) async fn signing_in<T>(&self, name: &str, work: impl Future<Output = nexus_core::Result<T>>) -> Result<T, ApiError> {
         // A longer text is nobody's name, and is not worth folding.
         let folded = if name.len() > 4 * USERNAME_CHARS_MAX {
@@ -318,33 +326,47 @@ impl Slots {
         } else {
             fold(name)
         };
-        let key = (self.node.limits.names.hash_one(folded), self.net());
-        self.counting(&self.node.limits.sign_ins, key, work, |result| {
-            result == Some(ErrorCode::BadCredentials)
-        })
-        .await
+        let limits = &self.node.limits;
+        let key = (limits.names.hash_one(folded), self.net());
+        let wrong = |result| result == Some(ErrorCode::BadCredentials);
+        let work = self.counting(&limits.addresses, self.net(), work, wrong);
+        self.counting(&limits.sign_ins, key, work, wrong).await
     }
 
     /// Takes a slot before the work, so that many at once can't slip through, and gives it back if the result does not count.
-    async fn counting<K: Hash + Eq + Copy, T>(
+    async fn counting<K: Hash + Eq + Copy, T, E: Into<ApiError>>(
         &self,
         limiter: &Limiter<K>,
         key: K,
-        work: impl Future<Output = nexus_core::Result<T>>,
+        work: impl Future<Output = Result<T, E>>,
         counts: impl Fn(Option<ErrorCode>) -> bool,
     ) -> Result<T, ApiError> {
         self.take(limiter, key)?;
-        let result = work.await;
-        let refused = result.as_ref().err().and_then(nexus_core::Error::code);
+        let result = work.await.map_err(E::into);
+        let refused = result.as_ref().err().and_then(ApiError::code);
         if self.node.limits.on && !counts(refused) {
             limiter.put_back(&key);
         }
-        Ok(result?)
+        result
     }
 }
 
-/// A set-once place for what a request used.
-pub(super) type QuotaCell = OnceLock<Quota>;
+/// What a request used. If it counted against several limits: of the one with the least left.
+#[derive(Debug, Default)]
+pub(super) struct QuotaCell(Mutex<Option<Quota>>);
+
+impl QuotaCell {
+    fn note(&self, quota: Quota) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.is_none_or(|noted| quota.remaining < noted.remaining) {
+            *noted = Some(quota);
+        }
+    }
+
+    pub(super) fn get(&self) -> Option<Quota> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Writes Discord's headers.
 ///
@@ -408,14 +430,5 @@ mod tests {
             "known keys are used up, new ones refused"
         );
         assert!(limiter.take(77_777, 12 * SECOND_US).is_ok(), "old ones were dropped");
-    }
-
-    #[test]
-    fn one_home_is_one_address() {
-        let same = |one: &str, other: &str| net(one.parse().expect("an address")) == net(other.parse().expect("an address"));
-        assert!(same("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"));
-        assert!(same("::ffff:192.0.2.1", "192.0.2.1"));
-        assert!(!same("2001:db8:1:2::1", "2001:db8:1:3::1"));
-        assert!(!same("192.0.2.1", "192.0.2.2"));
     }
 }

@@ -9,6 +9,7 @@ use nexus_types::members::Member;
 
 use super::error::ApiError;
 use super::json::{Json, NoContent};
+use super::limits::Slots;
 use super::path::{Path, Query};
 use super::{Node, api};
 
@@ -28,7 +29,8 @@ async fn show(app: App, caller: Caller, Path((guild, user)): Path<(GuildId, User
     Ok(Json(app.members().show(caller, guild, user).await?))
 }
 
-async fn remove(app: App, caller: Caller, Path((guild, user)): Path<(GuildId, UserId)>) -> Result<NoContent, ApiError> {
+async fn remove(app: App, caller: Caller, Path((guild, user)): Path<(GuildId, UserId)>, slots: Slots) -> Result<NoContent, ApiError> {
+    slots.guild_change(caller)?;
     app.members().remove(caller, guild, user).await?;
     Ok(NoContent)
 }

@@ -9,7 +9,7 @@ use http::header::{HOST, ORIGIN};
 pub type Origin = String;
 
 /// The origins that may change something here.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Origins {
     public: Option<Origin>,
     listed: Vec<Origin>,

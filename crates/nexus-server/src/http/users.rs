@@ -34,7 +34,8 @@ async fn guilds(app: App, caller: Caller) -> Result<Json<Vec<GuildSummary>>, Api
     Ok(Json(app.guilds().list(caller).await?))
 }
 
-async fn leave(app: App, caller: Caller, Path(guild): Path<GuildId>) -> Result<NoContent, ApiError> {
+async fn leave(app: App, caller: Caller, Path(guild): Path<GuildId>, slots: Slots) -> Result<NoContent, ApiError> {
+    slots.guild_change(caller)?;
     app.members().leave(caller, guild).await?;
     Ok(NoContent)
 }

@@ -5,6 +5,12 @@ use std::io::Write as _;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use nexus_server::gateway::{Gateway, GatewayConfig};
+use nexus_server::http::origins::Origins;
+use nexus_server::http::{Door, Node};
+use nexus_server::networks::Networks;
+use nexus_server::serve::{Connections, listen_all};
+use nexus_testkit::{Rest, Session, World};
 use serde_json::json;
 
 use crate::server::Server;
@@ -56,4 +62,33 @@ fn a_flood_of_logins_is_bounded_and_leaves_the_rest_alive() {
     // Generous, because other tests run beside this one; a server that hashes on its own threads needs several seconds.
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
     server.stop();
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_connections_and_its_sockets_are_among_them() {
+    let world = World::new();
+    let alice = nexus_testkit::worlds::person(&world.app, "alice").await;
+    for (exempt, is_counted) in [(Networks::default(), true), (Networks::default().and_loopback(), false)] {
+        let gateway = Gateway::start(world.app.clone(), GatewayConfig::default());
+        let node = Node::new(world.app.clone(), gateway.clone(), Origins::default(), false);
+        let connections = Connections::new(Door::new(node), 100).per_address(2, exempt);
+        let listener = listen_all(&[([127, 0, 0, 1], 0).into()], false).expect("a port").remove(0);
+        let address = listener.local_addr().expect("an address");
+        connections.accept(listener);
+
+        let mut socket = Session::begin(address, &alice.token).await;
+        let idle = tokio::net::TcpStream::connect(address).await.expect("it listens");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let rest = Rest::new(address);
+        assert_eq!(rest.get("//health").await.is_err(), is_counted, "a third one");
+        // Whoever goes makes room, and it is taken again.
+        drop(idle);
+        socket.hang_up();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while rest.get("//health").await.is_err() {
+            assert!(Instant::now() < deadline, "there is room again");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        gateway.drain(Duration::from_secs(1)).await;
+    }
 }

@@ -160,6 +160,29 @@ fn limits_can_be_off_on_loopback_only() {
 }
 
 #[test]
+fn behind_a_proxy_a_fresh_server_is_not_open_to_all() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let config = format!("[server]\npublic_url = \"http://localhost:{}\"\n", free.port());
+    let server = Server::configured(&config, &["--listen", &free.to_string()]);
+    let draft = json!({ "username": "mallory", "password": "correct horse" });
+    let register = || server.ask("POST", "/api/v1/auth/register").json(&draft).send();
+    register().refused(403, "registration_closed");
+    let token = server.setup_token().expect("a link");
+    let admin = json!({ "token": token, "username": "admin", "password": "correct horse" });
+    server.ask("POST", "/setup").json(&admin).send().expect(201);
+    register().expect(201);
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().to_str().expect("UTF-8");
+    let environment = [("NEXUS__SERVER__PUBLIC_URL", "https://chat.example.org")];
+    let ended = nexus(
+        &["serve", "--no-rate-limits", "--listen", "127.0.0.1:0", "--data", data],
+        &environment,
+    );
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+}
+
+#[test]
 fn health_says_it_by_its_exit_code() {
     let server = Server::fresh();
     let ask = |port: u16| nexus(&["health", "--url", &format!("http://127.0.0.1:{port}")], &[]);

@@ -1,5 +1,6 @@
 //! What a gateway client must not do, and what it is told when it does it. The numbers are those of the list of bad inputs.
 
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use nexus_testkit::sessions::PATIENCE;
@@ -318,4 +319,44 @@ async fn compression_is_not_negotiated() {
     let (mut wire, status) = Wire::open(server.address, &[("sec-websocket-extensions", "permessage-deflate")]).await;
     assert_eq!(status, 101);
     assert!(wire.next().await.expect("HELLO comes").payload.starts_with(b"{"));
+}
+
+/// Control frames are commands too, answered or not: no memory and no core is theirs.
+#[tokio::test]
+async fn a_flood_of_pings_is_closed() {
+    let (_, server) = stage().await;
+    let mut wire = Wire::upgraded(server.address).await;
+    wire.send(&frame(0x89, true, b"x").repeat(COMMANDS_MAX as usize + 1)).await;
+    assert_eq!(wire.close_code().await, 4008);
+}
+
+/// Frames that never make a message, sent without a pause by a thread of its own, to a server with one thread: others get their turn.
+#[tokio::test]
+async fn a_flood_of_nothing_leaves_others_their_turn() {
+    let (stage, server) = stage().await;
+    let mut member = server.session(&stage.people["member"]).await;
+    let address = server.address;
+    let flooding = std::thread::spawn(move || {
+        let mut stream = std::net::TcpStream::connect(address).expect("the server listens");
+        let head = "GET /gateway?v=10 HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                    sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        stream.write_all(head.as_bytes()).expect("the request is sent");
+        stream.read_exact(&mut [0; 12]).expect("it answers");
+        stream.write_all(&frame(0x01, true, b"")).expect("a message begins");
+        let nothing = frame(0x00, true, b"").repeat(10_000);
+        while stream.write_all(&nothing).is_ok() {}
+    });
+    for number in 0..5 {
+        let began = Instant::now();
+        let message = stage.say("owner", stage.open, &format!("through {number}")).await;
+        member.until_message(stage.open.0, message.0).await;
+        assert!(began.elapsed() < 2 * AT_ONCE, "it took {:?}", began.elapsed());
+    }
+    // It is closed for it, too; the server needs this thread to do so.
+    let ended = tokio::task::spawn_blocking(move || flooding.join());
+    let ended = tokio::time::timeout(PATIENCE, ended).await;
+    ended
+        .expect("it is closed in time")
+        .expect("its thread is waited for")
+        .expect("the flood ends");
 }

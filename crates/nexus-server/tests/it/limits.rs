@@ -2,7 +2,13 @@
 
 use serde_json::json;
 
-use crate::server::Server;
+use crate::server::{Person, Server};
+use crate::wire::Answer;
+
+/// Passwords that cost nothing.
+const CHEAP: &str = "[passwords]\nmemory_kib = 8\npasses = 1\n";
+/// A proxy on this machine is believed.
+const PROXIED: &str = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n";
 
 #[test]
 fn the_sixth_message_waits_and_is_told_for_how_long() {
@@ -114,4 +120,117 @@ fn a_person_may_not_ask_without_end() {
     assert_eq!(answer.refused(429, "rate_limited")["global"], true);
     assert_eq!(answer.header("x-ratelimit-global"), Some("true"));
     server.ask("GET", "/health").send().expect(200);
+}
+
+#[test]
+fn joining_and_leaving_has_an_end() {
+    let server = Server::fresh_with(&[]);
+    let (alice, bob) = (server.register("alice"), server.register("bob"));
+    let (guild, channel) = alice.guild("Reeds");
+    let invite = alice.post(&format!("/api/v1/channels/{channel}/invites"), &json!({})).expect(200);
+    let join = format!("/api/v1/invites/{}", invite["code"].as_str().expect("a code"));
+    for _ in 0..20 {
+        bob.ask("POST", &join).send().expect(200);
+        let left = bob.ask("DELETE", &format!("/api/v1/users/@me/guilds/{guild}")).send();
+        assert_eq!(left.status(), 204, "{left:?}");
+    }
+    let answer = bob.ask("POST", &join).send();
+    assert_eq!(answer.refused(429, "rate_limited")["global"], false);
+    assert_eq!(answer.header("x-ratelimit-bucket"), Some("joins"));
+    alice.ask("POST", &join).send().expect(200);
+}
+
+#[test]
+fn an_address_registers_twenty_with_an_invite_and_no_more() {
+    let server = Server::configured(CHEAP, &[]);
+    let alice = server.register("alice");
+    let (_, channel) = alice.guild("Reeds");
+    let invite = alice.post(&format!("/api/v1/channels/{channel}/invites"), &json!({})).expect(200);
+    let register = |number: usize| {
+        let draft = json!({ "username": format!("friend{number}"), "password": "correct horse", "invite": invite["code"] });
+        server.ask("POST", "/api/v1/auth/register").json(&draft).send()
+    };
+    for number in 1..20 {
+        register(number).expect(201);
+    }
+    register(20).refused(429, "rate_limited");
+}
+
+/// Sends a request again as long as only the limit over all routes is in the way.
+fn patiently(send: impl Fn() -> Answer) -> Answer {
+    loop {
+        let answer = send();
+        if answer.header("x-ratelimit-global").is_none() {
+            return answer;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(30));
+    }
+}
+
+#[test]
+fn whatever_tells_a_whole_guild_counts() {
+    let server = Server::fresh_with(&[]);
+    let alice = server.register("alice");
+    let (guild, _) = alice.guild("Reeds");
+    let rename = |person: &Person, name: &str| {
+        person
+            .ask("PATCH", &format!("/api/v1/guilds/{guild}"))
+            .json(&json!({ "name": name }))
+            .send()
+    };
+    let used = (0..200)
+        .position(|round| patiently(|| rename(&alice, &format!("Reeds {round}"))).status() == 429)
+        .expect("more than a hundred");
+    assert!((100..120).contains(&used), "{used}");
+    for path in ["guilds/1", "users/@me/guilds/1", "guilds/1/members/1"] {
+        // One is given back every six seconds.
+        let answer = (0..3)
+            .map(|_| patiently(|| alice.ask("DELETE", &format!("/api/v1/{path}")).send()))
+            .find(|answer| answer.status() == 429)
+            .unwrap_or_else(|| panic!("{path} counts too"));
+        assert_eq!(answer.header("x-ratelimit-bucket"), Some("guild_changes"), "{path}");
+    }
+    assert_eq!(rename(&server.register("bob"), "Dunes").status(), 404, "another person");
+}
+
+fn sign_in(server: &Server, name: &str, forwarded: &str) -> Answer {
+    let ask = server.ask("POST", "/api/v1/auth/login").header("x-forwarded-for", forwarded);
+    ask.json(&json!({ "username": name, "password": "wrong horse" })).send()
+}
+
+#[test]
+fn one_address_can_not_keep_trying_name_after_name() {
+    let server = Server::configured(&format!("{CHEAP}{PROXIED}"), &[]);
+    let tried = (0..60)
+        .position(|number| sign_in(&server, &format!("nobody{number}"), "203.0.113.9").status() == 429)
+        .expect("more than thirty a minute");
+    assert!(tried >= 30, "{tried}");
+    let answer = sign_in(&server, "nobody99", "203.0.113.9");
+    answer.refused(429, "rate_limited");
+    assert_eq!(
+        (answer.header("x-ratelimit-bucket"), answer.header("x-ratelimit-remaining")),
+        (Some("addresses"), Some("0"))
+    );
+    sign_in(&server, "nobody99", "203.0.113.10").refused(401, "bad_credentials");
+}
+
+#[test]
+fn behind_a_proxy_that_is_believed_the_last_address_counts() {
+    let server = Server::configured(&format!("{CHEAP}{PROXIED}"), &[]);
+    for round in 0..5 {
+        // What the client itself wrote stands before what the proxy added.
+        sign_in(&server, "alice", &format!("192.0.2.{round}, 203.0.113.9")).refused(401, "bad_credentials");
+    }
+    sign_in(&server, "alice", "192.0.2.9, 203.0.113.9").refused(429, "rate_limited");
+    sign_in(&server, "alice", "203.0.113.9, 203.0.113.10").refused(401, "bad_credentials");
+}
+
+#[test]
+fn a_header_of_anybody_else_stays_ignored() {
+    let proxy = "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n";
+    let server = Server::configured(&format!("{CHEAP}{proxy}"), &[]);
+    for round in 0..5 {
+        sign_in(&server, "alice", &format!("192.0.2.{round}")).refused(401, "bad_credentials");
+    }
+    sign_in(&server, "alice", "192.0.2.9").refused(429, "rate_limited");
 }

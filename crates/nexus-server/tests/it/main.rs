@@ -12,6 +12,7 @@ mod kill;
 mod limits;
 mod pages;
 mod restart;
+mod restored;
 mod server;
 mod stop;
 mod wire;

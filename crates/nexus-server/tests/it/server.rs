@@ -1,7 +1,9 @@
 //! A server of its own for each test: the real binary over a directory of its own on a free port.
 
 use std::ffi::OsStr;
+use std::fs::DirBuilder;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -60,6 +62,17 @@ impl Server {
     pub(crate) fn fresh_with(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut server = Self::start(&folder.path().join("data"), flags);
+        server.folder = Some(folder);
+        server
+    }
+
+    /// A server over a fresh directory with this configuration.
+    pub(crate) fn configured(config: &str, flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        DirBuilder::new().mode(0o700).create(&data).expect("made");
+        std::fs::write(data.join("nexus.toml"), config).expect("written");
+        let mut server = Self::start(&data, flags);
         server.folder = Some(folder);
         server
     }

@@ -110,11 +110,15 @@ pub async fn sweep(tx: &mut Tx<'_>, before_ms: i64, rows_max: i64) -> Result<u64
         (SELECT user_id FROM read_states WHERE channel_id = $1 LIMIT $2)";
     const NONCES: &str = "DELETE FROM message_nonces WHERE message_id IN
         (SELECT message_id FROM message_nonces WHERE channel_id = $1 LIMIT $2)";
+    // Codes are never given out again, so invites stay as revoked rows that lead nowhere.
+    const INVITES: &str =
+        "UPDATE invites SET revoked = 1 WHERE code IN (SELECT i.code FROM invites i JOIN channels c ON c.guild_id = i.guild_id
+        WHERE c.id = $1 AND i.channel_id = $1 AND i.revoked = 0 LIMIT $2)";
     let Some(id) = tx.query_opt(NEXT, &[before_ms.into()], |row| row.get::<ChannelId>(0)).await? else {
         return Ok(0);
     };
     let mut gone = 0;
-    for sql in [MESSAGES, STATES, NONCES] {
+    for sql in [MESSAGES, STATES, NONCES, INVITES] {
         if gone == 0 {
             gone = tx.execute(sql, &[id.into(), rows_max.into()]).await?;
         }

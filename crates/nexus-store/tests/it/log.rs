@@ -13,6 +13,7 @@ on_each!(
     trimming_keeps_to_its_chunk,
     a_refused_job_uses_up_no_position,
     the_epoch_is_drawn_once,
+    a_renewed_epoch_is_another_and_stays,
 );
 
 async fn after(db: &Db, position: i64, topics: &'static [i64], reader: i64, limit: usize) -> Vec<i64> {
@@ -174,4 +175,14 @@ async fn the_epoch_is_drawn_once(db: Db) {
     let first = db.read::<_, StoreError, _>(log::epoch).await.expect("there is an epoch");
     assert!(first > 0);
     assert_eq!(db.read::<_, StoreError, _>(log::epoch).await, Ok(first));
+}
+
+async fn a_renewed_epoch_is_another_and_stays(db: Db) {
+    let epoch = async || db.read::<_, StoreError, _>(log::epoch).await.expect("there is an epoch");
+    let (first, head) = (epoch().await, append(&db, entry(1, 1, 0, "{}")).await);
+    db.write::<_, StoreError, _>(log::renew_epoch).await.expect("it is drawn");
+    let second = epoch().await;
+    assert!(second >= 0 && second != first);
+    assert_eq!(epoch().await, second);
+    assert_eq!(append(&db, entry(1, 1, 0, "{}")).await, head + 1, "positions go on");
 }

@@ -1,10 +1,11 @@
 //! The laws of `sql::channels`.
 
 use nexus_store::Db;
-use nexus_store::sql::{channels, highest_id, messages, read_states};
+use nexus_store::sql::{channels, highest_id, invites, messages, read_states};
 use nexus_types::channels::Channel;
 use nexus_types::ids::{ChannelId, MessageId, RoleId};
 use nexus_types::permissions::{Overwrite, OverwriteKind, Permissions};
+use nexus_types::timestamps::Timestamp;
 
 use crate::sql_scene::{GENERAL, GUILD, MEMBER, OTHER_GUILD, OWNER, PIER, PLACE, build, message};
 
@@ -79,6 +80,16 @@ async fn a_deleted_channel_hides_at_once_and_goes_in_pieces(db: Db) {
             messages::claim_nonce(tx, GENERAL, OWNER, ["a", "b", "c"][number as usize], MessageId(500 + number)));
     }
     job!(db, tx => read_states::advance(tx, MEMBER, GENERAL, MessageId(501)));
+    let invite = invites::NewInvite {
+        code: "pier",
+        guild: GUILD,
+        channel: GENERAL,
+        inviter: OWNER,
+        max_uses: 0,
+        created_at: Timestamp(40),
+        expires_ms: 0,
+    };
+    job!(db, tx => invites::insert(tx, invite));
     let marked = job!(db, tx => channels::mark_deleted(tx, GENERAL, 50); channels::mark_deleted(tx, GENERAL, 60));
     assert_eq!(marked, (true, false));
     let (gone, list, count, scope) = job!(db, tx =>
@@ -99,8 +110,13 @@ async fn a_deleted_channel_hides_at_once_and_goes_in_pieces(db: Db) {
             break;
         }
     }
-    // Three messages, one read state, three nonces, and the channel.
-    assert_eq!(rows, 8);
+    // Three messages, one read state, three nonces, an invite taken back, and the channel.
+    assert_eq!(rows, 9);
+    assert_eq!(
+        job!(db, tx => invites::count_live(tx, GUILD, Timestamp(60))),
+        0,
+        "it does not count for ever"
+    );
     assert_eq!(job!(db, tx => messages::load(tx, PLACE, MessageId(500))), None);
     assert_eq!(job!(db, tx => channels::of_guild(tx, GUILD)).len(), 1);
 }

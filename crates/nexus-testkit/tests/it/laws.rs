@@ -320,9 +320,15 @@ fn every_transcript_has_a_scenario() {
 
 /// A guild so large that nobody is sent all of its members.
 async fn large_stage() -> Stage {
+    crowded(2 * MEMBERS_IN_SNAPSHOT_MAX).await
+}
+
+/// A guild with so many members.
+async fn crowded(members: i64) -> Stage {
     let stage = Stage::build(World::new()).await;
     let (guild, joined_at) = (stage.guild, stage.world.clock.now());
-    for number in 0..MEMBERS_IN_SNAPSHOT_MAX {
+    // The owner, the member and the confidant are there already.
+    for number in 0..members - 3 {
         let join = async move |tx: &mut Tx<'_>| {
             let name = format!("crowd-{number}");
             let id = UserId(number + 1);
@@ -361,6 +367,17 @@ async fn the_law_holds_in_a_large_guild() {
             .expect("they join");
         stage.say("joiner", stage.open, "So many people").await;
     })
+    .await;
+    play_on(
+        crowded(MEMBERS_IN_SNAPSHOT_MAX).await,
+        "large_from_now_on",
+        false,
+        async |stage: &Stage| {
+            let invites = stage.world.app.invites();
+            invites.join(stage.caller("joiner"), &stage.code).await.expect("they join");
+            stage.say("joiner", stage.open, "One too many").await;
+        },
+    )
     .await;
     play_on(large_stage().await, "large_leave", false, async |stage: &Stage| {
         stage

@@ -1,6 +1,6 @@
 /** Every route a client needs, typed. Refused access tokens are renewed once; nothing else is retried here. */
 import type { Channel, FullGuild, Grant, Id, Instance, Invite, Login, Member, Message, User } from "../wire.ts";
-import { ApiError } from "./errors.ts";
+import { ApiError, LoggedOutError } from "./errors.ts";
 import type { Tokens } from "./tokens.ts";
 import type { Exchange, Transport } from "./transport.ts";
 
@@ -70,13 +70,18 @@ export class Rest {
     return this.#call({ method: "DELETE", path: `${PREFIX}/auth/logins/${id}` });
   }
 
-  /** Ends this login at the instance, then forgets it here even if the instance could not be reached. */
+  /**
+   * Ends this login at the instance, then forgets it here. Without an answer the login still exists, and so it is kept.
+   * @throws ApiError, NetworkError
+   */
   async logout(): Promise<void> {
     try {
       await this.#call<void>({ method: "POST", path: `${PREFIX}/auth/logout`, body: {} });
-    } finally {
-      this.#tokens.forget();
+    } catch (failure) {
+      const isOver = failure instanceof LoggedOutError || (failure instanceof ApiError && failure.status === 401);
+      if (!isOver) throw failure;
     }
+    this.#tokens.forget();
   }
 
   // Guilds
@@ -165,13 +170,15 @@ export class Rest {
     return grant.user;
   }
 
-  /** A request with the access token; a refused token is renewed once. */
+  /** A request with the access token; a refused token is renewed once, but never by that of a later login. */
   async #call<T>(exchange: Exchange): Promise<T> {
+    const { login } = this.#tokens;
     const token = await this.#tokens.current();
     try {
       return await this.#transport.send<T>({ ...exchange, token });
     } catch (failure) {
       if (!(failure instanceof ApiError) || failure.reason !== "invalid_token") throw failure;
+      if (login !== this.#tokens.login) throw new LoggedOutError();
       const renewed = await this.#tokens.current(token);
       return this.#transport.send<T>({ ...exchange, token: renewed });
     }

@@ -4,7 +4,8 @@
  */
 import { compareIds, isNewer, newestId } from "../ids.ts";
 import type { Channel, FullGuild, Guild, Id, Member, Message, User } from "../wire.ts";
-import { assertNever, type StoreEvent } from "./events.ts";
+import { assertNever, type GuildSize, type StoreEvent } from "./events.ts";
+import { mayReadHistory } from "./selectors.ts";
 import {
   type ChannelRecord,
   type Echo,
@@ -36,9 +37,9 @@ export function apply(state: State, event: StoreEvent): State {
     case "guild_delete":
       return dropGuild(state, event.id);
     case "guild_member_add":
-      return putMember(counted(state, event.guildId, event.memberCount), event.guildId, event.member);
+      return putMember(sized(state, event.guildId, event), event.guildId, event.member);
     case "guild_member_remove":
-      return dropMember(counted(state, event.guildId, event.memberCount), event.guildId, event.user.id);
+      return dropMember(sized(state, event.guildId, event), event.guildId, event.user.id);
     case "channel_create":
     case "channel_update":
       return putChannel(state, event.channel);
@@ -47,22 +48,20 @@ export function apply(state: State, event: StoreEvent): State {
     case "message_create":
       return putMessage(state, event.message, event.member);
     case "message_ack":
-      return { ...state, reads: withEntry(state.reads, event.channelId, event.messageId) };
+    case "read_marked":
+      return markRead(state, event.channelId, event.messageId);
     case "typing_start":
       return putTyping(state, event.channelId, event.userId, event.startedAtMs, event.guildId, event.member);
     case "history_loaded":
       return loadHistory(state, event.channelId, event.page, event.messages);
+    case "members_loaded":
+      return loadMembers(state, event.guildId, event.members);
     case "window_dropped":
       return { ...state, windows: withoutEntry(state.windows, event.channelId) };
     case "echo_put":
       return putEcho(state, event.echo);
     case "echo_dropped":
       return dropEchoes(state, (echo) => echo.nonce === event.nonce);
-    case "read_marked":
-      return {
-        ...state,
-        reads: withEntry(state.reads, event.channelId, newestId(state.reads.get(event.channelId), event.messageId) ?? event.messageId),
-      };
     case "typing_expired":
       return expireTyping(state, event.nowMs);
     case "me_changed":
@@ -70,7 +69,7 @@ export function apply(state: State, event: StoreEvent): State {
     case "connection_changed":
       return { ...state, connection: event.connection };
     case "logged_out":
-      return { ...emptyState, connection: { status: "ended" } };
+      return { ...emptyState, connection: { status: "ended", successor: event.successor ?? null } };
     default:
       return assertNever(event);
   }
@@ -112,6 +111,7 @@ function putGuild(state: State, guild: FullGuild): State {
     guilds: withEntry(pruned.guilds, guild.id, record),
     channels: channelTable,
     members: withEntry(pruned.members, guild.id, new Map(members.map((member) => [member.user.id, pickMember(member)]))),
+    partial: withoutEntry(pruned.partial, guild.id),
     awaited: withoutAwaited(pruned.awaited, guild.id),
   };
 }
@@ -126,17 +126,33 @@ function dropGuild(state: State, id: Id): State {
   const awaited = withoutAwaited(state.awaited, id);
   if (!state.guilds.has(id)) return awaited === state.awaited ? state : { ...state, awaited };
   const pruned = dropChannels(state, (channel) => channel.guild_id === id);
-  return { ...pruned, awaited, guilds: withoutEntry(pruned.guilds, id), members: withoutEntry(pruned.members, id) };
+  return {
+    ...pruned,
+    awaited,
+    guilds: withoutEntry(pruned.guilds, id),
+    members: withoutEntry(pruned.members, id),
+    partial: withoutEntry(pruned.partial, id),
+  };
 }
 
-/** Sets the absolute member count that a join or a departure carries. */
-function counted(state: State, guildId: Id, memberCount: number | null): State {
+/**
+ * Takes over the absolute size that a join or a departure carries. A guild that becomes large keeps the viewer alone, as READY would
+ * tell it. Of one that is no longer large the list is not known until REST gives it.
+ */
+function sized(state: State, guildId: Id, { memberCount, large }: GuildSize): State {
   const guild = state.guilds.get(guildId);
-  if (!guild || memberCount === null || guild.member_count === memberCount) return state;
-  return { ...state, guilds: withEntry(state.guilds, guildId, { ...guild, member_count: memberCount }) };
+  if (!guild) return state;
+  const record = { ...guild, member_count: memberCount ?? guild.member_count, large: large ?? guild.large };
+  if (record.member_count === guild.member_count && record.large === guild.large) return state;
+  const next = { ...state, guilds: withEntry(state.guilds, guildId, record) };
+  if (record.large === guild.large) return next;
+  if (!record.large) return state.partial.has(guildId) ? next : { ...next, partial: withEntry(state.partial, guildId, new Map()) };
+  const own = filtered(state.members.get(guildId) ?? new Map<Id, MemberRecord>(), (_, id) => id === state.me?.id);
+  return { ...next, members: withEntry(state.members, guildId, own) };
 }
 
-function putMember(state: State, guildId: Id, member: Member): State {
+function putMember(before: State, guildId: Id, member: Member): State {
+  const state = noted(before, guildId, member.user.id, member);
   const table = state.members.get(guildId);
   // Of a large guild only a part is held; who joins it is not added to that part.
   if (!table || (state.guilds.get(guildId)?.large && !table.has(member.user.id))) return state;
@@ -146,10 +162,41 @@ function putMember(state: State, guildId: Id, member: Member): State {
   };
 }
 
-function dropMember(state: State, guildId: Id, userId: Id): State {
+function dropMember(before: State, guildId: Id, userId: Id): State {
+  const state = noted(before, guildId, userId, null);
   const table = state.members.get(guildId);
   if (!table?.has(userId)) return state;
   return { ...state, members: withEntry(state.members, guildId, withoutEntry(table, userId)) };
+}
+
+/** Remembers what was heard of a member while the guild's list is on its way: the list may be older. */
+function noted(state: State, guildId: Id, userId: Id, member: Member | null): State {
+  const heard = state.partial.get(guildId);
+  return heard ? { ...state, partial: withEntry(state.partial, guildId, withEntry(heard, userId, member)) } : state;
+}
+
+function loadMembers(state: State, guildId: Id, members: readonly Member[]): State {
+  const heard = state.partial.get(guildId);
+  if (!heard) return state;
+  const next = { ...state, partial: withoutEntry(state.partial, guildId) };
+  if (state.guilds.get(guildId)?.large) return next;
+  const listed = new Map(members.map((member): [Id, Member | null] => [member.user.id, member]));
+  const present = [...new Map([...listed, ...heard]).values()].filter((member) => member !== null);
+  return {
+    ...next,
+    users: withUsers(
+      state.users,
+      present.map((member) => member.user),
+    ),
+    members: withEntry(state.members, guildId, new Map(present.map((member) => [member.user.id, pickMember(member)]))),
+  };
+}
+
+/** Marks only ever advance, here as at the instance; one that comes late changes nothing. */
+function markRead(state: State, channelId: Id, messageId: Id): State {
+  const known = state.reads.get(channelId);
+  const reads = withEntry(state.reads, channelId, newestId(known, messageId) ?? messageId);
+  return reads === state.reads ? state : { ...state, reads };
 }
 
 function putChannel(state: State, channel: Channel): State {
@@ -200,13 +247,14 @@ function loadHistory(state: State, channelId: Id, page: Parameters<typeof merge>
   const channel = state.channels.get(channelId);
   if (!channel) return state;
   const ids = new Set(messages.map((message) => message.id));
+  const newest = mayReadHistory(state, channelId) ? channel.last_message_id : "unreadable";
   const next: State = {
     ...state,
     users: withUsers(
       state.users,
       messages.map((message) => message.author),
     ),
-    windows: withEntry(state.windows, channelId, merge(state.windows.get(channelId), page, messages, channel.last_message_id)),
+    windows: withEntry(state.windows, channelId, merge(state.windows.get(channelId), page, messages, newest)),
   };
   return dropEchoes(next, (echo) => echo.message !== null && ids.has(echo.message.id));
 }

@@ -3,7 +3,7 @@
  * (`null`), because a newer instance must not break an older client.
  */
 import type { Channel, FullGuild, Guild, Id, Member, Message, ReadState, User } from "../wire.ts";
-import type { GatewayEvent } from "./events.ts";
+import type { GatewayEvent, GuildSize } from "./events.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -29,12 +29,10 @@ export function decode(t: string, d: unknown): GatewayEvent | null {
     case "GUILD_DELETE":
       return hasId(d) && d.unavailable !== true ? { type: "guild_delete", id: d.id } : null;
     case "GUILD_MEMBER_ADD":
-      return isMember(d) && isId(d.guild_id)
-        ? { type: "guild_member_add", guildId: d.guild_id, member: d, memberCount: count(d.member_count) }
-        : null;
+      return isMember(d) && isId(d.guild_id) ? { type: "guild_member_add", guildId: d.guild_id, member: d, ...guildSize(d) } : null;
     case "GUILD_MEMBER_REMOVE":
       return isUser(d.user) && isId(d.guild_id)
-        ? { type: "guild_member_remove", guildId: d.guild_id, user: d.user, memberCount: count(d.member_count) }
+        ? { type: "guild_member_remove", guildId: d.guild_id, user: d.user, ...guildSize(d) }
         : null;
     case "CHANNEL_CREATE":
       return isChannel(d) ? { type: "channel_create", channel: d } : null;
@@ -81,8 +79,11 @@ function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-function count(value: unknown): number | null {
-  return typeof value === "number" ? value : null;
+function guildSize(d: Fields): GuildSize {
+  return {
+    memberCount: typeof d.member_count === "number" ? d.member_count : null,
+    large: typeof d.large === "boolean" ? d.large : null,
+  };
 }
 
 function isUser(value: unknown): value is User {

@@ -3,7 +3,7 @@
  * until one of those changes.
  */
 import { compareIds, idAtMs, isNewer } from "../ids.ts";
-import { allows, permissionsOf } from "../permissions.ts";
+import { allows, Permission, permissionsOf } from "../permissions.ts";
 import type { Id, User } from "../wire.ts";
 import type { ChannelRecord, Echo, GuildRecord, MemberRecord, State } from "./state.ts";
 
@@ -82,6 +82,18 @@ export function myPermissions(state: State, guildId: Id, channelId?: Id): bigint
 /** Whether the viewer holds a permission in a guild or one of its channels. */
 export function mayI(state: State, permission: bigint, guildId: Id, channelId?: Id): boolean {
   return allows(myPermissions(state, guildId, channelId), permission);
+}
+
+/** Whether the viewer may read what was written in a channel while they did not listen. */
+export function mayReadHistory(state: State, channelId: Id): boolean {
+  const channel = state.channels.get(channelId);
+  return channel !== undefined && mayI(state, Permission.readMessageHistory, channel.guild_id, channelId);
+}
+
+/** Whether a channel has to be opened (again) to be shown whole: nothing is held, a gap is open, or history may be read since. */
+export function lacksHistory(state: State, channelId: Id): boolean {
+  const window = state.windows.get(channelId);
+  return !window || window.stale || (window.withoutHistory && mayReadHistory(state, channelId));
 }
 
 /** The last message the viewer has read; who joins has read what was there before. */

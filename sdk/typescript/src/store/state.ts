@@ -2,7 +2,7 @@
  * Everything a client knows, normalised and immutable: an object that did not change keeps its identity.
  * Only `apply.ts` makes new states. What is here came from the gateway or from history; nothing is counted, unread is derived.
  */
-import type { Channel, Guild, Id, Message, Overwrite, Role, Timestamp, User } from "../wire.ts";
+import type { Channel, Guild, Id, Member, Message, Overwrite, Role, Timestamp, User } from "../wire.ts";
 
 export type Table<T> = ReadonlyMap<Id, T>;
 
@@ -36,6 +36,8 @@ export interface MessageWindow {
   readonly hasMoreAfter: boolean;
   /** The gateway lost its place since this was loaded: what came after the last message must be fetched. */
   readonly stale: boolean;
+  /** Loaded without the permission to read history: it holds what was heard since. */
+  readonly withoutHistory: boolean;
 }
 
 /** A message of our own that the gateway has not shown yet. */
@@ -60,7 +62,8 @@ export type Connection =
   | { readonly status: "connecting"; readonly since: "start" | "loss" }
   | { readonly status: "waiting"; readonly retryAtMs: number }
   | { readonly status: "live" }
-  | { readonly status: "ended" };
+  /** `successor` is who signed in instead, in another tab. */
+  | { readonly status: "ended"; readonly successor?: User | null };
 
 export interface State {
   readonly me: User | null;
@@ -69,6 +72,11 @@ export interface State {
   readonly channels: Table<ChannelRecord>;
   /** Guild, then user. */
   readonly members: Table<Table<MemberRecord>>;
+  /**
+   * Guilds whose list of members must be fetched, because they were large and are not any more. Each with what was heard of
+   * members since: the member, or `null` for who left.
+   */
+  readonly partial: Table<ReadonlyMap<Id, Member | null>>;
   /** Channel to the last message read. */
   readonly reads: Table<Id>;
   /** Guilds that READY named and that have not been described yet. `null` before the first READY. */
@@ -87,6 +95,7 @@ export const emptyState: State = {
   guilds: new Map(),
   channels: new Map(),
   members: new Map(),
+  partial: new Map(),
   reads: new Map(),
   awaited: null,
   windows: new Map(),

@@ -17,26 +17,30 @@ export function withLive(window: MessageWindow, message: Message): MessageWindow
 
 /**
  * A window after a page. `lastMessageId` is the channel's newest message as the gateway knows it: a page claims the end only if
- * it holds that message, for one that came while the page was on its way is in neither.
+ * it holds that message, for one that came while the page was on its way is in neither. It is `"unreadable"` if the viewer may not
+ * read history: pages are empty then and claim the end.
  */
 export function merge(
   window: MessageWindow | undefined,
   page: HistoryPage,
   messages: readonly Message[],
-  lastMessageId: Id | null,
+  lastMessageId: Id | null | "unreadable",
 ): MessageWindow {
+  const withoutHistory = lastMessageId === "unreadable";
+  const newest = withoutHistory ? null : lastMessageId;
   if (page.part === "latest" || !window) {
-    const behind = isBehind(messages, lastMessageId);
+    const behind = isBehind(messages, newest);
     return {
       messages: union([], messages),
       hasMoreBefore: page.part === "after" || !page.reachedStart,
       hasMoreAfter: behind,
       stale: behind,
+      withoutHistory,
     };
   }
   const joined = union(window.messages, messages);
   if (page.part === "before") return trimmed({ ...window, messages: joined, hasMoreBefore: !page.reachedStart }, "end");
-  const behind = isBehind(joined, lastMessageId);
+  const behind = isBehind(joined, newest);
   const stale = page.reachedEnd ? behind : window.stale;
   return trimmed({ ...window, messages: joined, hasMoreAfter: !page.reachedEnd || behind, stale }, "start");
 }

@@ -5,12 +5,15 @@ import { useTranslation } from "../../i18n/useTranslation.ts";
 import { CredentialsForm } from "./CredentialsForm.tsx";
 import { EntryLayout } from "./EntryLayout.tsx";
 import { useInstance } from "./useInstance.ts";
+import { useSignedIn } from "./useSignedIn.ts";
 
 export function LoginPage() {
   const { t } = useTranslation();
   const { next } = useSearch({ from: "/login" });
   const navigate = useNavigate();
   const instance = useInstance();
+  const place = next ?? lastPath() ?? "/";
+  useSignedIn(place);
   return (
     <EntryLayout title={t("entry.loginTitle")} lead={t("entry.loginLead", { name: instance?.name ?? "Nexus" })}>
       <CredentialsForm
@@ -18,7 +21,7 @@ export function LoginPage() {
         submit={t("entry.login")}
         onSubmit={async (credentials) => {
           await access.rest.login(credentials);
-          await navigate({ to: next ?? lastPath() ?? "/", replace: true });
+          await navigate({ to: place, replace: true });
         }}
       />
       {instance?.setup_required ? <p className="text-ink-2">{t("entry.setupNeeded")}</p> : null}

@@ -4,12 +4,14 @@ import { useTranslation } from "../../i18n/useTranslation.ts";
 import { CredentialsForm } from "./CredentialsForm.tsx";
 import { EntryLayout } from "./EntryLayout.tsx";
 import { useInstance } from "./useInstance.ts";
+import { useSignedIn } from "./useSignedIn.ts";
 
 export function RegisterPage() {
   const { t } = useTranslation();
   const { next } = useSearch({ from: "/register" });
   const navigate = useNavigate();
   const instance = useInstance();
+  useSignedIn(next ?? "/");
   const closed = instance?.registration === "closed";
   const name = instance?.name ?? "Nexus";
   return (

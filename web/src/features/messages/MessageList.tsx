@@ -36,7 +36,10 @@ export function MessageList({ channelId }: { readonly channelId: string }) {
   });
 
   const rows = useMemo(
-    () => (window ? rowsOf({ messages: window.messages, echoes, myId, hasMoreBefore: window.hasMoreBefore, newAfter }) : []),
+    () =>
+      window
+        ? rowsOf({ messages: window.messages, echoes, myId, hasMoreBefore: window.hasMoreBefore || window.withoutHistory, newAfter })
+        : [],
     [window, echoes, myId, newAfter],
   );
 
@@ -54,6 +57,13 @@ export function MessageList({ channelId }: { readonly channelId: string }) {
     return (
       <div className="stream-wrap">
         <MessagesSkeleton label={t("messages.loadingOlder")} />
+      </div>
+    );
+  }
+  if (rows.length === 0 && window.withoutHistory) {
+    return (
+      <div className="stream-wrap items-end">
+        <Notice title={t("messages.noHistoryTitle")} lead={t("messages.noHistoryLead", { name: channel.name })} />
       </div>
     );
   }

@@ -1,3 +1,4 @@
+import { lacksHistory, mayReadHistory } from "@nexus/sdk/store/selectors";
 import { useCallback, useEffect, useState } from "react";
 import { useClient, useSelect } from "../../app/ClientContext.tsx";
 
@@ -6,17 +7,18 @@ export function useHistory(channelId: string) {
   const { history } = useClient();
   const known = useSelect((state) => state.channels.has(channelId));
   const live = useSelect((state) => state.connection.status === "live");
-  const stale = useSelect((state) => state.windows.get(channelId)?.stale ?? true);
+  const lacking = useSelect((state) => lacksHistory(state, channelId));
+  const mayRead = useSelect((state) => mayReadHistory(state, channelId));
   const [failed, setFailed] = useState(false);
   const [loadingOlder, setLoadingOlder] = useState(false);
   const [attempt, setAttempt] = useState(0);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: Each attempt and each reconnect tries anew.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: Each attempt, each reconnect and each change of permissions tries anew.
   useEffect(() => {
-    if (!known || !stale) return;
+    if (!known || !lacking) return;
     setFailed(false);
     history.open(channelId).catch(() => setFailed(true));
-  }, [history, channelId, known, stale, live, attempt]);
+  }, [history, channelId, known, lacking, mayRead, live, attempt]);
 
   const older = useCallback(() => {
     setLoadingOlder(true);

@@ -19,13 +19,12 @@ export function SettingsDialog({ onClose }: { readonly onClose: () => void }) {
   const me = useSelect((state) => state.me);
   const logout = useSubmit(async () => {
     await client.logout();
-    onClose();
   });
   if (!me) return null;
   return (
     <Dialog wide title={t("settings.title")} onClose={onClose}>
       <div className="dialog-body gap-6!">
-        <section className="flex items-center gap-3" aria-label={t("settings.account")}>
+        <section className="flex flex-wrap items-center gap-3" aria-label={t("settings.account")}>
           <Avatar id={me.id} size={44} />
           <div className="min-w-0 flex-1">
             <p className="cut text-md font-semibold">{me.username}</p>
@@ -34,6 +33,11 @@ export function SettingsDialog({ onClose }: { readonly onClose: () => void }) {
           <Button icon={<Icon of={LogOut} />} working={logout.working} onClick={logout.onClick}>
             {t("settings.logout")}
           </Button>
+          {logout.failure ? (
+            <p className="basis-full text-danger-ink" role="alert">
+              {t("settings.stillSignedIn", { why: logout.failure })}
+            </p>
+          ) : null}
         </section>
         <section className="grid gap-2.5">
           <h3 className="section-head ps-0!">{t("settings.look")}</h3>
