@@ -23,6 +23,11 @@ const LAYERS: &[Layer] = &[
         dev: &[],
     },
     Layer {
+        package: "nexus-crypto",
+        may: &[],
+        dev: &[],
+    },
+    Layer {
         package: "nexus-store",
         may: &["nexus-types"],
         dev: &["nexus-testkit"],

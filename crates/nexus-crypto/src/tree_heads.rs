@@ -1,0 +1,335 @@
+//! Tree heads: what the log says of its root, who signed it, and whether that counts.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::hashes::Hash;
+use crate::keys::{PublicKey, Signature};
+
+/// How many of how many cosigners must have signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// So many.
+    pub t: u32,
+    /// Of so many.
+    pub n: u32,
+}
+
+/// Two of three: the only policy of this log.
+pub const POLICY: Policy = Policy { t: 2, n: 3 };
+
+/// The hash of the head before, or none for the first.
+///
+/// # Shape
+/// Base64, or `""`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrevHash(pub Option<Hash>);
+
+impl Serialize for PrevHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(hash) => hash.serialize(serializer),
+            None => serializer.serialize_str(""),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PrevHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        let hash = crate::hashes::decode(&text).map(Hash);
+        hash.map(|hash| Self(Some(hash)))
+            .ok_or_else(|| de::Error::custom("prev_hash is a hash or empty"))
+    }
+}
+
+/// A head without signatures: what cosigners sign.
+///
+/// # Shape
+/// `{"tree_size", "root", "prev_hash", "policy": {"t": 2, "n": 3}, "timestamp"}`; seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the contract's names")]
+pub struct UnsignedHead {
+    pub tree_size: u64,
+    pub root: Hash,
+    pub prev_hash: PrevHash,
+    pub policy: Policy,
+    pub timestamp: i64,
+}
+
+impl UnsignedHead {
+    /// `SHA-256(canonical_json(head without signatures))` (RFC 8785): what the next head links to and cosigners sign, 32 raw bytes.
+    pub fn hash(&self) -> Hash {
+        // Integers beyond 2⁵³ have no canonical form that all agree on; no log gets there.
+        Hash::of(&serde_json_canonicalizer::to_vec(self).expect("integers and text have a canonical form"))
+    }
+}
+
+/// A cosigner's signature over a head's hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadSignature {
+    /// Its name, `cosigner_0` to `cosigner_2`.
+    pub cosigner: String,
+    /// The signature.
+    pub sig: Signature,
+}
+
+/// A head as it is published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeHead {
+    /// What was signed.
+    #[serde(flatten)]
+    pub head: UnsignedHead,
+    /// By whom.
+    pub signatures: Vec<HeadSignature>,
+}
+
+/// A cosigner's key and when it counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CosignerKey {
+    /// The cosigner's name.
+    pub cosigner: String,
+    /// Its key.
+    pub public_key: PublicKey,
+    /// From this time on, in seconds since 1970.
+    pub from_s: i64,
+    /// Up to and without this time; absent while it counts.
+    pub until_s: Option<i64>,
+}
+
+/// Every key that ever counted: old heads verify under the keys of their time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KeyHistory(pub Vec<CosignerKey>);
+
+impl KeyHistory {
+    fn at(&self, cosigner: &str, time_s: i64) -> Option<&PublicKey> {
+        let counts =
+            |key: &&CosignerKey| key.cosigner == cosigner && key.from_s <= time_s && key.until_s.is_none_or(|until| time_s < until);
+        self.0.iter().find(counts).map(|key| &key.public_key)
+    }
+}
+
+/// Why a head does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadHead {
+    /// A policy other than two of three.
+    #[error("the policy is not two of three")]
+    Policy,
+    /// A head of an empty log.
+    #[error("an empty log has no head")]
+    Empty,
+    /// A cosigner twice.
+    #[error("{0} signed twice")]
+    SameCosigner(String),
+    /// A cosigner without a key at that time.
+    #[error("{0} is no cosigner of that time")]
+    UnknownCosigner(String),
+    /// A signature that its cosigner did not make.
+    #[error("the signature of {0} is not its own")]
+    Signature(String),
+    /// Too few signatures.
+    #[error("{0} of the two signatures it needs")]
+    TooFew(usize),
+    /// It does not link to the head before.
+    #[error("prev_hash is not the hash of the head before")]
+    Link,
+    /// The log shrank.
+    #[error("the log shrank from {0} to {1} leaves")]
+    Shrunk(u64, u64),
+    /// The same size with another root.
+    #[error("two roots for {0} leaves")]
+    TwoRoots(u64),
+}
+
+impl TreeHead {
+    /// Does it count by itself? Every signature must be good, not only enough of them: a bad one is somebody's fault and has to be seen.
+    ///
+    /// # Errors
+    /// [`BadHead`], the first fault found.
+    pub fn verify(&self, keys: &KeyHistory) -> Result<(), BadHead> {
+        if self.head.policy != POLICY {
+            return Err(BadHead::Policy);
+        }
+        if self.head.tree_size == 0 {
+            return Err(BadHead::Empty);
+        }
+        let hash = self.head.hash();
+        let mut signed = BTreeSet::new();
+        for HeadSignature { cosigner, sig } in &self.signatures {
+            if !signed.insert(cosigner) {
+                return Err(BadHead::SameCosigner(cosigner.clone()));
+            }
+            let key = keys
+                .at(cosigner, self.head.timestamp)
+                .ok_or_else(|| BadHead::UnknownCosigner(cosigner.clone()))?;
+            if !key.verifies(&hash.0, sig) {
+                return Err(BadHead::Signature(cosigner.clone()));
+            }
+        }
+        if signed.len() < POLICY.t as usize {
+            Err(BadHead::TooFew(signed.len()))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Does it follow the head before it, or begin the log?
+    ///
+    /// # Errors
+    /// [`BadHead::Link`], [`BadHead::Shrunk`], [`BadHead::TwoRoots`].
+    pub fn follows(&self, before: Option<&TreeHead>) -> Result<(), BadHead> {
+        if let Some(before) = before {
+            let (old, new) = (before.head.tree_size, self.head.tree_size);
+            if new < old {
+                return Err(BadHead::Shrunk(old, new));
+            }
+            if new == old && self.head.root != before.head.root {
+                return Err(BadHead::TwoRoots(old));
+            }
+        }
+        if self.head.prev_hash == PrevHash(before.map(|before| before.head.hash())) {
+            Ok(())
+        } else {
+            Err(BadHead::Link)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer, SigningKey};
+
+    use super::*;
+
+    fn signer(number: u8) -> SigningKey {
+        SigningKey::from_bytes(&[number + 1; 32])
+    }
+
+    fn keys() -> KeyHistory {
+        let key = |number: u8| CosignerKey {
+            cosigner: format!("cosigner_{number}"),
+            public_key: PublicKey::from_bytes(signer(number).verifying_key().as_bytes()).expect("a good key"),
+            from_s: 100,
+            until_s: None,
+        };
+        KeyHistory((0..3).map(key).collect())
+    }
+
+    fn head(tree_size: u64, before: Option<&TreeHead>) -> UnsignedHead {
+        let prev_hash = PrevHash(before.map(|before| before.head.hash()));
+        UnsignedHead {
+            tree_size,
+            root: Hash::of(&tree_size.to_be_bytes()),
+            prev_hash,
+            policy: POLICY,
+            timestamp: 100,
+        }
+    }
+
+    fn signed(head: UnsignedHead, cosigners: &[u8]) -> TreeHead {
+        let sign = |number: &u8| HeadSignature {
+            cosigner: format!("cosigner_{number}"),
+            sig: Signature(signer(*number).sign(&head.hash().0).to_bytes()),
+        };
+        TreeHead {
+            head,
+            signatures: cosigners.iter().map(sign).collect(),
+        }
+    }
+
+    #[test]
+    fn the_canonical_form_is_that_of_the_contract() {
+        let canonical = serde_json_canonicalizer::to_string(&head(1, None)).expect("it has one");
+        let root = head(1, None).root;
+        assert_eq!(
+            canonical,
+            format!(r#"{{"policy":{{"n":3,"t":2}},"prev_hash":"","root":"{root}","timestamp":100,"tree_size":1}}"#)
+        );
+    }
+
+    #[test]
+    fn a_head_survives_the_wire() {
+        let first = signed(head(1, None), &[0, 2]);
+        let second = signed(head(2, Some(&first)), &[1, 2]);
+        for head in [first, second] {
+            let text = serde_json::to_string(&head).expect("it serialises");
+            assert_eq!(serde_json::from_str::<TreeHead>(&text).expect("and is read"), head);
+        }
+    }
+
+    #[test]
+    fn two_different_cosigners_make_a_head_count() {
+        for good in [&[0, 1][..], &[1, 2], &[2, 0], &[0, 1, 2]] {
+            assert_eq!(signed(head(5, None), good).verify(&keys()), Ok(()), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        let good = signed(head(5, None), &[0, 1]);
+        let change = |change: fn(&mut TreeHead)| {
+            let mut bad = good.clone();
+            change(&mut bad);
+            bad.verify(&keys())
+        };
+        assert_eq!(change(|head| head.signatures.truncate(1)), Err(BadHead::TooFew(1)));
+        assert_eq!(change(|head| head.signatures.clear()), Err(BadHead::TooFew(0)));
+        assert_eq!(
+            change(|head| head.signatures[1] = head.signatures[0].clone()),
+            Err(BadHead::SameCosigner("cosigner_0".into()))
+        );
+        assert_eq!(
+            change(|head| head.signatures[1].cosigner = "cosigner_2".into()),
+            Err(BadHead::Signature("cosigner_2".into()))
+        );
+        assert_eq!(
+            change(|head| head.signatures[1].cosigner = "cosigner_3".into()),
+            Err(BadHead::UnknownCosigner("cosigner_3".into()))
+        );
+        assert_eq!(
+            change(|head| head.head.root = Hash::of(b"another")),
+            Err(BadHead::Signature("cosigner_0".into()))
+        );
+        assert_eq!(change(|head| head.head.policy.t = 1), Err(BadHead::Policy));
+        assert_eq!(change(|head| head.head.tree_size = 0), Err(BadHead::Empty));
+        assert_eq!(
+            change(|head| head.head.timestamp = 99),
+            Err(BadHead::UnknownCosigner("cosigner_0".into()))
+        );
+    }
+
+    #[test]
+    fn old_heads_count_under_the_keys_of_their_time() {
+        let mut history = keys();
+        for key in &mut history.0 {
+            key.until_s = Some(200);
+        }
+        let mut late = head(6, None);
+        late.timestamp = 200;
+        assert_eq!(signed(head(5, None), &[0, 1]).verify(&history), Ok(()));
+        assert_eq!(
+            signed(late, &[0, 1]).verify(&history),
+            Err(BadHead::UnknownCosigner("cosigner_0".into()))
+        );
+    }
+
+    #[test]
+    fn heads_are_a_chain() {
+        let first = signed(head(5, None), &[0, 1]);
+        assert_eq!(first.follows(None), Ok(()));
+        assert_eq!(signed(head(6, Some(&first)), &[0, 1]).follows(Some(&first)), Ok(()));
+        assert_eq!(signed(head(6, None), &[0, 1]).follows(Some(&first)), Err(BadHead::Link));
+        assert_eq!(signed(head(6, Some(&first)), &[0, 1]).follows(None), Err(BadHead::Link));
+        assert_eq!(
+            signed(head(4, Some(&first)), &[0, 1]).follows(Some(&first)),
+            Err(BadHead::Shrunk(5, 4))
+        );
+        let mut other = head(5, Some(&first));
+        other.root = Hash::of(b"another");
+        assert_eq!(signed(other, &[0, 1]).follows(Some(&first)), Err(BadHead::TwoRoots(5)));
+    }
+}
