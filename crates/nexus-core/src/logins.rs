@@ -24,7 +24,7 @@ use nexus_types::timestamps::Timestamp;
 
 pub(crate) use begin::{Start, begin};
 pub use clients::label;
-pub(crate) use end::{end_all, mark};
+pub(crate) use end::{end_all, end_expired, mark};
 pub(crate) use refresh_tokens::RefreshToken;
 pub(crate) use register::is_open;
 pub use tokens::Tokens;

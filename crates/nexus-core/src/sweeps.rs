@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::App;
 use crate::errors::Result;
+use crate::logins::end_expired;
 
 /// How long a sweep that found nothing to do rests.
 const REST: Duration = Duration::from_secs(10);
@@ -53,6 +54,8 @@ pub async fn sweep(app: &App) -> Result<()> {
     until_done!(app, async move |tx| sql::messages::sweep_nonces(tx, nonces, rows).await);
     until_done!(app, async move |tx| sql::guilds::sweep(tx, window_ms, rows).await);
     until_done!(app, async move |tx| sql::channels::sweep(tx, window_ms, rows).await);
+    // An ended login is an entry of the log and two rows.
+    until_done!(app, async move |tx| end_expired(tx, now_ms, rows / 4).await);
     until_done!(app, async move |tx| sql::logins::sweep(tx, now_ms, rows).await);
     Ok(())
 }

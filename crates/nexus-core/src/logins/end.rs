@@ -6,7 +6,7 @@ use nexus_types::events::Event;
 use nexus_types::ids::{LoginId, UserId};
 use nexus_types::timestamps::Timestamp;
 
-use super::{Caller, Logins, RefreshToken};
+use super::{Caller, Logins, RefreshToken, used_after};
 use crate::{App, Error, Result, events};
 
 /// Inside a job: ends those of these logins that belong to the user and have not ended, and says which they were.
@@ -30,6 +30,16 @@ pub(crate) async fn end_all(tx: &mut Tx<'_>, user: UserId, logins: &[LoginId], n
         }
     }
     Ok(ended)
+}
+
+/// Inside a job: ends some logins that nobody used for as long as a refresh token lasts, so that a socket still open under one closes.
+/// Says how many. Their access tokens died long ago.
+pub(crate) async fn end_expired(tx: &mut Tx<'_>, now_ms: i64, limit: i64) -> Result<usize, StoreError> {
+    let expired = sql::logins::expired(tx, used_after(now_ms), limit).await?;
+    for (login, user) in &expired {
+        end_all(tx, *user, &[*login], now_ms).await?;
+    }
+    Ok(expired.len())
 }
 
 /// After the commit: refuses the access tokens of ended logins from now on.

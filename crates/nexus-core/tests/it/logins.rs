@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, decode_header, encode};
-use nexus_core::{Caller, Error, events};
+use nexus_core::{Caller, Error, events, sweeps};
 use nexus_store::{StoreError, Tx, sql};
 use nexus_types::ErrorCode;
 use nexus_types::events::Event;
@@ -584,4 +584,20 @@ async fn another_nodes_news_of_an_end_is_enough() {
     let caller = world.caller(&granted).await;
     world.tokens.ended(caller.login, world.clock.now_ms());
     refused(world.logins().authenticate(&granted.access_token).await, ErrorCode::Unauthorized);
+}
+
+/// Nobody uses it any more, but a socket may still be open under it: its end is an event like any other's.
+#[tokio::test]
+async fn an_unused_login_ends_by_itself_and_is_told() {
+    let world = World::open();
+    let unused = world.caller(&world.register("alice").await).await;
+    world.pass(REFRESH_TOKEN_MS - 1);
+    let used = world.caller(&world.sign_in("alice").await).await;
+    sweeps::sweep(&world.app).await.expect("the sweep");
+    assert_eq!(ended(&world), []);
+    world.pass(1);
+    sweeps::sweep(&world.app).await.expect("the sweep");
+    assert_eq!(ended(&world), [unused.login]);
+    let live = world.logins().list(used).await.expect("a list");
+    assert_eq!(live.iter().map(|login| login.id).collect::<Vec<_>>(), [used.login]);
 }

@@ -2,7 +2,7 @@
 //! good.
 
 use nexus_types::ids::{LoginId, UserId};
-use nexus_types::limits::{ACCESS_TOKEN_MS, REFRESH_TOKEN_MS, REQUEST_MS_MAX};
+use nexus_types::limits::{ACCESS_TOKEN_MS, REQUEST_MS_MAX};
 use nexus_types::logins::Login;
 use nexus_types::timestamps::Timestamp;
 
@@ -141,16 +141,21 @@ pub async fn ended_after(tx: &mut Tx<'_>, after: Timestamp) -> Result<Vec<(Login
     tx.query(ENDED, &[after.into()], |row| Ok((row.get(0)?, row.get(1)?))).await
 }
 
-/// Deletes some logins that ended so long ago that none of their access tokens is good, and some that expired, and says how many.
-/// Nobody needs to hear of the latter: their last access token died weeks ago.
+/// Some logins that nobody used since a moment and that have not ended, the one unused longest first.
+///
+/// # Errors
+/// Those of the store.
+pub async fn expired(tx: &mut Tx<'_>, used_before: Timestamp, limit: i64) -> Result<Vec<(LoginId, UserId)>, StoreError> {
+    const EXPIRED: &str = "SELECT id, user_id FROM logins WHERE used_ms <= $1 AND ended_ms IS NULL ORDER BY used_ms LIMIT $2";
+    tx.query(EXPIRED, &[used_before.into(), limit.into()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .await
+}
+
+/// Deletes some logins that ended so long ago that none of their access tokens is good, and says how many.
 ///
 /// # Errors
 /// Those of the store.
 pub async fn sweep(tx: &mut Tx<'_>, now_ms: i64, limit: i64) -> Result<u64, StoreError> {
     const ENDED: &str = "DELETE FROM logins WHERE id IN (SELECT id FROM logins WHERE ended_ms <= $1 ORDER BY ended_ms LIMIT $2)";
-    const EXPIRED: &str =
-        "DELETE FROM logins WHERE id IN (SELECT id FROM logins WHERE used_ms <= $1 AND ended_ms IS NULL ORDER BY used_ms LIMIT $2)";
-    let ended = tx.execute(ENDED, &[(now_ms - ENDED_LOGIN_MS).into(), limit.into()]).await?;
-    let rest = limit - ended as i64;
-    Ok(ended + tx.execute(EXPIRED, &[(now_ms - REFRESH_TOKEN_MS).into(), rest.into()]).await?)
+    tx.execute(ENDED, &[(now_ms - ENDED_LOGIN_MS).into(), limit.into()]).await
 }

@@ -128,8 +128,14 @@ async fn a_sweep_takes_what_is_long_over_in_pieces(db: Db) {
         write!(db, tx => logins::sweep(tx, now_ms, 2)),
         write!(db, tx => logins::sweep(tx, now_ms, 2)),
     ];
-    assert_eq!(pieces, [2, 2, 1, 0]);
-    assert_eq!(live(&db, 7, 0).await, [7]);
+    assert_eq!(pieces, [2, 1, 0, 0]);
+    let used_before = Timestamp(now_ms - REFRESH_TOKEN_MS);
+    let (one, all) = (
+        write!(db, tx => logins::expired(tx, used_before, 1)),
+        write!(db, tx => logins::expired(tx, used_before, 10)),
+    );
+    assert_eq!(one, [(LoginId(5), UserId(7))]);
+    assert_eq!(all, [(LoginId(5), UserId(7)), (LoginId(6), UserId(7))]);
     assert!(
         write!(db, tx => logins::by_family(tx, &[104; 32])).is_some(),
         "ended too lately to be forgotten"
