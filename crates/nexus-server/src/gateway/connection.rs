@@ -13,7 +13,7 @@ use nexus_types::ids::{GuildId, Position};
 use nexus_types::limits::REPLAY_ENTRIES_MAX;
 use tokio::time::{Instant, sleep_until};
 
-use super::fanout::{Joining, ends, frame};
+use super::fanout::{Joining, ends};
 use super::frames::{self, Prepared};
 use super::session::{Command, Session};
 use super::socket::{Incoming, Socket};
@@ -282,11 +282,8 @@ impl Connection {
             }
             let prepared = Prepared::new(entry).map_err(|cause| Error::internal("read the log", cause))?;
             let pieces = page.pieces(entry, &prepared.event);
-            let before = self.socket.s();
-            for (index, piece) in pieces.iter().enumerate() {
-                let is_last = index + 1 == pieces.len();
-                let s = if is_last { entry.position } else { before };
-                self.socket.push(frame(&prepared, piece, s, is_last), Some(s));
+            for (frame, s) in prepared.frames_for(&pieces, self.socket.s()) {
+                self.socket.push(frame, Some(s));
             }
             if let Some(resuming) = &mut resuming {
                 resuming.last = if pieces.is_empty() {

@@ -330,12 +330,7 @@ impl State {
         let id = GuildId(entry.topic);
         if let Some(guild) = self.guilds.get(&id) {
             for (key, seat) in &guild.viewers {
-                send(
-                    &seat.socket,
-                    entry,
-                    prepared,
-                    &pieces(&prepared.event, seat.viewer(), Some(&guild.scope)),
-                );
+                send(&seat.socket, prepared, &pieces(&prepared.event, seat.viewer(), Some(&guild.scope)));
                 self.dirty.entry(*key).or_insert_with(|| seat.socket.clone());
             }
         }
@@ -345,12 +340,7 @@ impl State {
         for key in &keys {
             let Some(seat) = self.seats.get(key) else { continue };
             if !seat.guilds.contains(&id) {
-                send(
-                    &seat.socket,
-                    entry,
-                    prepared,
-                    &pieces(&prepared.event, Viewer { user, roles: &[] }, None),
-                );
+                send(&seat.socket, prepared, &pieces(&prepared.event, Viewer { user, roles: &[] }, None));
                 self.dirty.entry(*key).or_insert_with(|| seat.socket.clone());
             }
         }
@@ -436,22 +426,10 @@ impl State {
     }
 }
 
-/// Queues an entry's dispatches for one session. All but the last repeat the session's own `s`, so that a cut between them replays all.
-fn send(socket: &Socket, entry: &Entry, prepared: &Prepared, pieces: &[Piece]) {
-    let before = socket.s();
-    for (index, piece) in pieces.iter().enumerate() {
-        let is_last = index + 1 == pieces.len();
-        let s = if is_last { entry.position } else { before };
-        socket.push_live(frame(prepared, piece, s, is_last), s);
-    }
-}
-
-/// The frame of one dispatch of an entry.
-pub(super) fn frame(prepared: &Prepared, piece: &Piece, s: i64, is_last: bool) -> bytes::Bytes {
-    match piece {
-        Piece::Shared(index) if is_last => prepared.last(*index),
-        Piece::Shared(index) => prepared.not_last(*index, s),
-        Piece::Own(dispatch) => frames::text(dispatch.frame(s)),
+/// Queues an entry's dispatches for one session.
+fn send(socket: &Socket, prepared: &Prepared, pieces: &[Piece]) {
+    for (frame, s) in prepared.frames_for(pieces, socket.s()) {
+        socket.push_live(frame, s);
     }
 }
 

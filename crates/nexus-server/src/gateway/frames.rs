@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use nexus_core::events;
 use nexus_store::Entry;
-use nexus_types::dispatches::{Dispatch, shared, tail};
+use nexus_types::dispatches::{Dispatch, Piece, shared, tail};
 use nexus_types::events::{BadEntry, Event, Kind};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::Frame;
@@ -32,6 +32,7 @@ pub(super) fn close(code: u16, reason: &'static str) -> Bytes {
 pub(super) struct Prepared {
     /// The entry as an event.
     pub(super) event: Event,
+    position: i64,
     /// Its shared dispatches.
     shared: Vec<Dispatch>,
     /// The whole frames of its shared dispatches, as the last dispatch of the entry.
@@ -43,17 +44,29 @@ impl Prepared {
         let event = events::read(entry)?;
         let shared = shared(&event);
         let frames = shared.iter().map(|dispatch| text(dispatch.frame(entry.position))).collect();
-        Ok(Self { event, shared, frames })
+        Ok(Self {
+            event,
+            position: entry.position,
+            shared,
+            frames,
+        })
     }
 
-    /// The shared dispatch as the last one of its entry: these bytes are everybody's.
-    pub(super) fn last(&self, index: usize) -> Bytes {
-        self.frames[index].clone()
-    }
-
-    /// The shared dispatch as one that others of its entry follow: it repeats the session's own `s`.
-    pub(super) fn not_last(&self, index: usize, s: i64) -> Bytes {
-        text(self.shared[index].frame(s))
+    /// The frames of an entry's dispatches for one session, each with the number that the session stands at after it.
+    ///
+    /// All but the last repeat the session's own `before`, so that a cut between them replays all. The bytes of a shared dispatch that
+    /// is the last are everybody's.
+    pub(super) fn frames_for(&self, pieces: &[Piece], before: i64) -> impl Iterator<Item = (Bytes, i64)> {
+        pieces.iter().enumerate().map(move |(index, piece)| {
+            let is_last = index + 1 == pieces.len();
+            let s = if is_last { self.position } else { before };
+            let frame = match piece {
+                Piece::Shared(index) if is_last => self.frames[*index].clone(),
+                Piece::Shared(index) => text(self.shared[*index].frame(s)),
+                Piece::Own(dispatch) => text(dispatch.frame(s)),
+            };
+            (frame, s)
+        })
     }
 }
 
@@ -87,8 +100,36 @@ mod tests {
             object: 3,
             body: r#"{"content":"hi"}"#.into(),
         };
-        let long = Prepared::new(&entry).expect("it is read").last(0);
+        let prepared = Prepared::new(&entry).expect("it is read");
+        let (long, s) = prepared.frames_for(&[Piece::Shared(0)], 5).next().expect("one frame");
+        assert_eq!(s, 7);
         assert_eq!(message_create(&entry), Some(long.clone()));
         assert!(long.ends_with(br#""s":7}"#));
+    }
+
+    #[test]
+    fn only_the_last_dispatch_of_an_entry_moves_the_number() {
+        let entry = Entry {
+            position: 9,
+            at_ms: 0,
+            kind: Kind::GuildDelete as i64,
+            topic: 1,
+            channel: 0,
+            subject: 0,
+            object: 1,
+            body: "{}".into(),
+        };
+        let prepared = Prepared::new(&entry).expect("it is read");
+        let own = Dispatch {
+            name: "OWN",
+            data: "{}".into(),
+        };
+        let pieces = [Piece::Own(own), Piece::Shared(0), Piece::Shared(0)];
+        let ends: Vec<_> = prepared
+            .frames_for(&pieces, 4)
+            .map(|(frame, s)| (frame[frame.len() - 6..].to_vec(), s))
+            .collect();
+        let end = |s: i64| (format!("\"s\":{s}}}").into_bytes(), s);
+        assert_eq!(ends, [end(4), end(4), end(9)]);
     }
 }
