@@ -4,42 +4,44 @@ import { AlertMark } from "./AlertMark.tsx";
 interface FieldProps {
   readonly label: string;
   readonly hint?: ReactNode;
-  readonly error?: string | null;
+  readonly error?: string | null | undefined;
 }
 
-/** A labelled line of text with its hint or error. */
-export function TextField({ label, hint, error, ...input }: FieldProps & ComponentProps<"input">) {
+/** What ties a control to its label and its hint. */
+interface Tied {
+  readonly id: string;
+  readonly className: string;
+  readonly "aria-invalid": true | undefined;
+  readonly "aria-describedby": string | undefined;
+}
+
+function Labelled({ label, hint, error, children }: FieldProps & { readonly children: (tied: Tied) => ReactNode }) {
   const id = useId();
+  const describedBy = hint || error ? `${id}-hint` : undefined;
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <input
-        {...input}
-        id={id}
-        className="input"
-        aria-invalid={error ? true : undefined}
-        aria-describedby={hint || error ? `${id}-hint` : undefined}
-      />
+      {children({ id, className: "input", "aria-invalid": error ? true : undefined, "aria-describedby": describedBy })}
       <Hint id={`${id}-hint`} hint={hint} error={error} />
     </div>
   );
 }
 
+/** A labelled line of text with its hint or error. */
+export function TextField({ label, hint, error, ...input }: FieldProps & ComponentProps<"input">) {
+  return (
+    <Labelled label={label} hint={hint} error={error}>
+      {(tied) => <input {...input} {...tied} />}
+    </Labelled>
+  );
+}
+
 /** The same over several lines. */
 export function TextAreaField({ label, hint, error, ...input }: FieldProps & ComponentProps<"textarea">) {
-  const id = useId();
   return (
-    <div className="field">
-      <label htmlFor={id}>{label}</label>
-      <textarea
-        {...input}
-        id={id}
-        className="input"
-        aria-invalid={error ? true : undefined}
-        aria-describedby={hint || error ? `${id}-hint` : undefined}
-      />
-      <Hint id={`${id}-hint`} hint={hint} error={error} />
-    </div>
+    <Labelled label={label} hint={hint} error={error}>
+      {(tied) => <textarea {...input} {...tied} />}
+    </Labelled>
   );
 }
 
