@@ -11,6 +11,7 @@ use nexus_core::{App, Caller, Clock, Ports, Settings};
 use nexus_store::{Db, Options};
 use nexus_types::guilds::CreateGuild;
 use nexus_types::ids::ChannelId;
+use nexus_types::limits::LOG_WINDOW_MS;
 use nexus_types::logins::Register;
 use nexus_types::messages::{Anchor, CreateMessage, Nonce};
 use tokio::task::JoinSet;
@@ -42,6 +43,7 @@ pub(crate) fn run(bench: &Bench, tasks: u64, duration: Duration) -> Outcome<Meas
                 name: "Bench".into(),
                 registration_open: true,
                 registration_needs_admin: false,
+                events_ms: LOG_WINDOW_MS,
             },
             tokens: Tokens::default(),
         });

@@ -13,6 +13,7 @@ mod frames;
 mod history;
 mod http;
 mod loads;
+mod log;
 mod processes;
 mod report;
 mod rows;
@@ -60,7 +61,10 @@ pub(crate) struct Options {
     /// Sessions of the memory row and the reconnect storms.
     #[arg(long, default_value_t = 10_000)]
     pub(crate) sessions: usize,
-    /// Only the parts of `chat` with this name: start, fanout, crowd, history.
+    /// The folder with the verifier in WebAssembly, as `cargo xtask wasm` makes it.
+    #[arg(long, env = "NEXUS_WASM", value_name = "DIR")]
+    pub(crate) wasm: Option<PathBuf>,
+    /// Only these parts: start, fanout, crowd, history of `chat`; inside, registrations, proofs, audits, browser of `log`.
     #[arg(long, value_name = "PART")]
     pub(crate) part: Vec<String>,
 }
@@ -72,6 +76,8 @@ enum Name {
     Store,
     /// Sessions: fan-out, memory, reconnecting, history, cold start.
     Chat,
+    /// The key log: registrations, proofs, audits.
+    Log,
 }
 
 /// What every part needs.
@@ -127,7 +133,7 @@ fn run() -> Outcome<()> {
     let json = options.json.clone().unwrap_or_else(|| beside.join("nexus-bench.json"));
     let runs = options.runs.unwrap_or(if options.quick { 1 } else { 5 });
     let names = if options.names.is_empty() {
-        vec![Name::Store, Name::Chat]
+        vec![Name::Store, Name::Chat, Name::Log]
     } else {
         options.names.clone()
     };
@@ -146,6 +152,7 @@ fn run() -> Outcome<()> {
             match name {
                 Name::Store => store::run(&mut bench)?,
                 Name::Chat => chat::run(&mut bench)?,
+                Name::Log => log::run(&mut bench)?,
             }
         }
     }

@@ -75,6 +75,12 @@ pub(crate) fn own_thread() -> Outcome<Duration> {
     )?)?))
 }
 
+/// Seconds of processor time of a process, user and system, also just after its end.
+pub(crate) fn total_s(pid: u32) -> Outcome<f64> {
+    let ticks = ticks(&fs::read_to_string(format!("/proc/{pid}/stat"))?)?;
+    Ok(Duration::from_nanos(ticks * TICK_NS).as_secs_f64())
+}
+
 /// Resident memory in KiB.
 pub(crate) fn rss_kib(pid: u32) -> Outcome<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;

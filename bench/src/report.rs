@@ -14,6 +14,8 @@ use crate::rows::{Goal, ROWS, Row};
 pub(crate) struct Report {
     figures: BTreeMap<&'static str, Vec<f64>>,
     notes: BTreeMap<&'static str, String>,
+    /// Names of rows that measured less than they are called after.
+    labels: BTreeMap<&'static str, String>,
     commit: String,
     load_before: String,
 }
@@ -23,6 +25,7 @@ impl Report {
         Self {
             figures: BTreeMap::new(),
             notes: BTreeMap::new(),
+            labels: BTreeMap::new(),
             commit: commit(),
             load_before: load(),
         }
@@ -41,6 +44,17 @@ impl Report {
     /// Says what a row rests on: how many, how long.
     pub(crate) fn note(&mut self, key: &str, note: impl Into<String>) {
         self.notes.insert(row(key).key, note.into());
+    }
+
+    /// Puts something else in the names of the rows whose keys begin so: a short run must say what it measured.
+    pub(crate) fn relabel(&mut self, prefix: &str, from: &str, to: &str) {
+        for row in ROWS.iter().filter(|row| row.key.starts_with(prefix) && row.label.contains(from)) {
+            self.labels.insert(row.key, row.label.replace(from, to));
+        }
+    }
+
+    fn label(&self, row: &Row) -> &str {
+        self.labels.get(row.key).map_or(row.label, String::as_str)
     }
 
     /// What this run was made on.
@@ -68,7 +82,7 @@ impl Report {
             let Spread { median, least, most } = spread(figures);
             let floor = row.floor.and_then(|key| self.median(key));
             lines.push([
-                row.label.to_owned(),
+                self.label(row).to_owned(),
                 number(median),
                 if figures.len() > 1 {
                     format!("{} – {}", number(least), number(most))
@@ -99,7 +113,7 @@ impl Report {
                 let Spread { median, least, most } = spread(figures);
                 let floor = row.floor.and_then(|key| self.median(key));
                 Some(json!({
-                    "key": row.key, "label": row.label.trim(), "unit": row.unit, "median": median, "min": least, "max": most,
+                    "key": row.key, "label": self.label(row).trim(), "unit": row.unit, "median": median, "min": least, "max": most,
                     "runs": figures, "floor": floor, "goal": row.goal.map(goal_text),
                     "met": row.goal.map(|goal| meets(goal, median)), "n": self.notes.get(row.key),
                 }))
@@ -249,6 +263,7 @@ mod tests {
         let mut report = Report {
             figures: BTreeMap::new(),
             notes: BTreeMap::new(),
+            labels: BTreeMap::new(),
             commit: "c".into(),
             load_before: "0".into(),
         };

@@ -130,4 +130,99 @@ pub(crate) const ROWS: &[Row] = &[
     row("history.p50", "history page, 50 at a random place, p50", "ms").most(0.5),
     row("history.p99", "  p99", "ms").most(3.0),
     row("history.cpu", "  server CPU per page", "µs"),
+    row("floor.node", "floor: SHA-256 of a node of the tree, on one core", "ns"),
+    row("floor.leaf", "floor: SHA-256 of a leaf", "ns"),
+    row("floor.sign", "floor: Ed25519, sign", "µs"),
+    row("floor.verify", "floor: Ed25519, verify strictly", "µs"),
+    row("floor.sign_2", "floor: two signatures", "µs"),
+    row("floor.sign_2_rate", "floor: as many a second on one core", "1/s"),
+    row("floor.tree", "floor: SHA-256 of 10⁶ leaves and 10⁶ nodes", "s"),
+    row("floor.heads", "floor: the same with the roots and hashes of 10⁶ heads", "s"),
+    row("inside.1.rate", "registrations without HTTP, in process, 1 task", "1/s").floor("floor.sign_2_rate"),
+    row("inside.1.cpu", "  CPU per registration", "µs").floor("floor.sign_2"),
+    row("inside.64.rate", "registrations without HTTP, in process, 64 tasks", "1/s").floor("floor.sign_2_rate"),
+    row("inside.64.cpu", "  CPU per registration", "µs").floor("floor.sign_2"),
+    row("inside.256.rate", "registrations without HTTP, in process, 256 tasks", "1/s").floor("floor.sign_2_rate"),
+    row("inside.256.cpu", "  CPU per registration", "µs").floor("floor.sign_2"),
+    row("register.1.rate", "registrations, 1 client, server on one core", "1/s").floor("floor.sign_2_rate"),
+    row("register.1.p50", "  published, p50", "ms").floor("floor.fdatasync"),
+    row("register.1.p99", "  published, p99", "ms"),
+    row("register.1.cpu", "  server CPU per registration", "µs").floor("floor.sign_2"),
+    row("register.64.rate", "registrations, 64 clients, server on one core", "1/s").floor("floor.sign_2_rate"),
+    row("register.64.p50", "  published, p50", "ms"),
+    row("register.64.p99", "  published, p99", "ms"),
+    row("register.64.cpu", "  server CPU per registration", "µs").floor("floor.sign_2"),
+    row("register.both_64.rate", "registrations, 64 clients, all on both cores", "1/s")
+        .floor("floor.sign_2_rate")
+        .least(8_000.0),
+    row("register.both_64.p50", "  published, p50", "ms"),
+    row("register.both_64.p99", "  published, p99", "ms"),
+    row("register.both_64.cpu", "  server CPU per registration", "µs").floor("floor.sign_2"),
+    row("register.both_256.rate", "registrations, 256 clients, all on both cores", "1/s").floor("floor.sign_2_rate"),
+    row("register.both_256.p50", "  published, p50", "ms"),
+    row("register.both_256.p99", "  published, p99", "ms"),
+    row("register.both_256.cpu", "  server CPU per registration", "µs").floor("floor.sign_2"),
+    row("register.rss", "  server memory after the rows on one core", "MiB"),
+    row("jsonl.1.rate", "registrations into files, 1 client, server on one core", "1/s").floor("floor.sign_2_rate"),
+    row("jsonl.1.p50", "  published, p50", "ms").floor("floor.fdatasync"),
+    row("jsonl.1.p99", "  published, p99", "ms"),
+    row("jsonl.1.cpu", "  server CPU per registration", "µs").floor("floor.sign_2"),
+    row("jsonl.64.rate", "registrations into files, 64 clients, server on one core", "1/s").floor("floor.sign_2_rate"),
+    row("jsonl.64.p50", "  published, p50", "ms"),
+    row("jsonl.64.p99", "  published, p99", "ms"),
+    row("jsonl.64.cpu", "  server CPU per registration", "µs").floor("floor.sign_2"),
+    row(
+        "jsonl.both_64.rate",
+        "registrations into files, 64 clients, all on both cores",
+        "1/s",
+    )
+    .floor("floor.sign_2_rate")
+    .least(8_000.0),
+    row("jsonl.both_64.p50", "  published, p50", "ms"),
+    row("jsonl.both_64.p99", "  published, p99", "ms"),
+    row("jsonl.both_64.cpu", "  server CPU per registration", "µs").floor("floor.sign_2"),
+    row(
+        "jsonl.both_256.rate",
+        "registrations into files, 256 clients, all on both cores",
+        "1/s",
+    )
+    .floor("floor.sign_2_rate"),
+    row("jsonl.both_256.p50", "  published, p50", "ms"),
+    row("jsonl.both_256.p99", "  published, p99", "ms"),
+    row("jsonl.both_256.cpu", "  server CPU per registration", "µs").floor("floor.sign_2"),
+    row("jsonl.rss", "  server memory after the rows on one core", "MiB"),
+    row(
+        "proof.append",
+        "append 10⁶ leaves and heads, signatures not real, CPU per leaf",
+        "µs",
+    ),
+    row("proof.inclusion.bytes", "inclusion proof of 10⁶ leaves, longest JSON", "bytes").most(1_200.0),
+    row("proof.inclusion.tree", "  made from memory, CPU", "µs").most(20.0),
+    row("proof.inclusion.cpu", "  made by the use case over SQLite, CPU", "µs").most(20.0),
+    row("proof.inclusion.verify", "  verified, CPU", "µs").most(200.0),
+    row("proof.consistency.bytes", "consistency proof of 10⁶ leaves, longest JSON", "bytes").most(1_200.0),
+    row("proof.consistency.tree", "  made from memory, CPU", "µs").most(20.0),
+    row("proof.consistency.cpu", "  made by the use case over SQLite, CPU", "µs").most(20.0),
+    row("proof.consistency.verify", "  verified, CPU", "µs").most(200.0),
+    row("audit.leaves", "full audit of 10⁶ leaves from memory, final root, CPU", "s")
+        .floor("floor.tree")
+        .most(1.0),
+    row("audit.heads", "  with the link and the root of 10⁶ heads, CPU", "s")
+        .floor("floor.heads")
+        .most(1.0),
+    row("audit.files", "nexus log verify over files with all heads, CPU, 10⁶ leaves", "s")
+        .floor("floor.heads")
+        .most(1.0),
+    row(
+        "wasm.leaves",
+        "full audit in WebAssembly from JSON, final root, CPU, 10⁶ leaves",
+        "s",
+    )
+    .floor("floor.tree")
+    .most(4.0),
+    row("wasm.heads", "  with the link and the root of every head, CPU, 10⁶ leaves", "s")
+        .floor("floor.heads")
+        .most(4.0),
+    row("wasm.memory", "  memory with every head, 10⁶ leaves", "MiB"),
+    row("wasm.signatures", "  signatures of one head, two of three, CPU", "ms"),
 ];

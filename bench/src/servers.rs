@@ -47,8 +47,14 @@ impl Server {
     /// Starts a server over a data directory, and waits until it listens. Thousands of accounts are made for a bench, so its
     /// passwords cost next to nothing.
     pub(crate) fn start(bench: &Bench, data: &Path, place: Place) -> Outcome<Self> {
+        Self::start_with(bench, data, place, &[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn start_with(bench: &Bench, data: &Path, place: Place, flags: &[&str]) -> Outcome<Self> {
         let mut command = command(bench, data, "127.0.0.1:0")?;
         command
+            .args(flags)
             .env("NEXUS__PASSWORDS__MEMORY_KIB", "8")
             .env("NEXUS__PASSWORDS__PASSES", "1");
         // A process begins where the thread is that starts it.

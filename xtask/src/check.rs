@@ -2,7 +2,7 @@
 
 use crate::repo::Repo;
 use crate::steps::{Steps, execute};
-use crate::{Outcome, flags, tidy, tools};
+use crate::{Outcome, flags, tidy, tools, wasm};
 use std::fs;
 use std::path::PathBuf;
 
@@ -36,6 +36,7 @@ fn check(repo: &Repo) -> Outcome {
     steps.step("tidy", || tidy::tidy(repo));
     steps.step("npm ci", || tools::npm_ci(repo));
     steps.program("biome", repo.npm(&["run", "lint"]));
+    steps.step("wasm", || wasm::build(repo));
     steps.program("tsc", repo.npm(&["run", "typecheck"]));
     steps.step("clippy", || clippy(repo));
     steps.finish()

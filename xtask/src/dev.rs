@@ -5,7 +5,7 @@
 
 use crate::repo::Repo;
 use crate::steps::execute;
-use crate::{Outcome, flags, tools};
+use crate::{Outcome, flags, tools, wasm};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -22,6 +22,7 @@ pub(crate) fn start(repo: &Repo, arguments: &[String]) -> Outcome {
     tools::rust(repo)?;
     tools::node(repo)?;
     tools::npm_ci(repo)?;
+    wasm::build(repo)?;
     println!("The API is served on http://localhost:8080; open the address that the web client prints below.");
     let mut server = start_server(repo);
     let mut web = repo

@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod dev;
+mod python;
 mod repo;
 mod run;
 mod rust_source;
@@ -13,6 +14,7 @@ mod steps;
 mod test;
 mod tidy;
 mod tools;
+mod wasm;
 
 use repo::Repo;
 use std::process::ExitCode;
@@ -59,6 +61,12 @@ const COMMANDS: &[Command] = &[
         usage: "tidy",
         about: "the rules of this repository that no compiler knows: layers, SQL, links, words",
         start: tidy::start,
+    },
+    Command {
+        name: "wasm",
+        usage: "wasm",
+        about: "compile the verifier of the key log for the web client; run, dev, test and check do it when it changed",
+        start: wasm::start,
     },
     Command {
         name: "bench",

@@ -14,6 +14,8 @@ pub(crate) struct Repo {
     pub(crate) root: PathBuf,
     /// Cargo's target directory for everything that `xtask` spawns.
     pub(crate) target: PathBuf,
+    /// Programs that are built once for all clones, by name and version.
+    pub(crate) tools: PathBuf,
 }
 
 impl Repo {
@@ -28,7 +30,8 @@ impl Repo {
             ));
         }
         let target = target_dir(&root)?;
-        Ok(Self { root, target })
+        let tools = cache_dir().unwrap_or_else(|| target.clone()).join("tools");
+        Ok(Self { root, target, tools })
     }
 
     /// A program of this repository, as cargo built it in `profile` (`debug` or `release`).
@@ -85,6 +88,18 @@ fn target_dir(root: &Path) -> Result<PathBuf, String> {
     if let Some(set) = env::var_os("CARGO_TARGET_DIR").filter(|set| !set.is_empty()) {
         return Ok(root.join(set));
     }
+    let cache =
+        cache_dir().ok_or("neither CARGO_TARGET_DIR, XDG_CACHE_HOME nor HOME is set, so there is no place to build in; set one of them")?;
+    let clone = root
+        .canonicalize()
+        .map_err(|cause| format!("cannot read {}: {cause}", root.display()))?;
+    Ok(cache
+        .join(format!("{:016x}", fingerprint(clone.as_os_str().as_encoded_bytes())))
+        .join("target"))
+}
+
+/// Our folder below the user's cache.
+fn cache_dir() -> Option<PathBuf> {
     let cache = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
@@ -93,15 +108,8 @@ fn target_dir(root: &Path) -> Result<PathBuf, String> {
                 .filter(|home| !home.is_empty())
                 .map(|home| PathBuf::from(home).join(".cache"))
         })
-        .or_else(|| env::var_os("LOCALAPPDATA").map(PathBuf::from))
-        .ok_or("neither CARGO_TARGET_DIR, XDG_CACHE_HOME nor HOME is set, so there is no place to build in; set one of them")?;
-    let clone = root
-        .canonicalize()
-        .map_err(|cause| format!("cannot read {}: {cause}", root.display()))?;
-    Ok(cache
-        .join("nexus")
-        .join(format!("{:016x}", fingerprint(clone.as_os_str().as_encoded_bytes())))
-        .join("target"))
+        .or_else(|| env::var_os("LOCALAPPDATA").map(PathBuf::from));
+    cache.map(|cache| cache.join("nexus"))
 }
 
 #[cfg(test)]
@@ -120,6 +128,7 @@ mod tests {
         let repo = Repo {
             root: PathBuf::from("clone"),
             target: PathBuf::from("cache"),
+            tools: PathBuf::from("tools"),
         };
         let command = repo.cargo(&["build"]);
         assert_eq!(command.get_current_dir(), Some(Path::new("clone")));

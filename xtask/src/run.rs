@@ -2,7 +2,7 @@
 
 use crate::repo::Repo;
 use crate::steps::execute;
-use crate::{Outcome, tools};
+use crate::{Outcome, tools, wasm};
 use std::process::Command;
 
 /// Builds the web client and the release binary with the client inside, then becomes the server.
@@ -10,20 +10,25 @@ pub(crate) fn start(repo: &Repo, arguments: &[String]) -> Outcome {
     let arguments = arguments.strip_prefix(&["--".to_owned()]).unwrap_or(arguments);
     tools::rust(repo)?;
     tools::node(repo)?;
-    println!("This builds Nexus and starts it. Nothing is installed on the system:");
+    println!("This builds Nexus and starts it:");
     println!(
         "  1. npm packages for the web client, into {}",
         repo.root.join("node_modules").display()
     );
-    println!("  2. the web client, into {}", repo.root.join("web/dist").display());
+    println!(
+        "  2. the web client, with its share of Rust as WebAssembly, into {}",
+        repo.root.join("web/dist").display()
+    );
     println!("  3. one binary with the web client inside, into {}", repo.target.display());
     println!(
         "  4. the server starts; it keeps everything it owns in {}",
         repo.root.join("nexus-data").display()
     );
+    println!("If this machine has no Rust for WebAssembly, it says what it installs with apt, or what to install.");
     println!("The first build takes some minutes; later ones take seconds.\n");
 
     tools::npm_ci(repo)?;
+    wasm::build(repo)?;
     execute(repo.npm(&["run", "build"]))?;
     execute(repo.cargo(&["build", "--locked", "--release", "--package", "nexus-server"]))?;
     let server = repo.binary("release", "nexus");

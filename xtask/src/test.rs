@@ -5,7 +5,7 @@
 
 use crate::repo::Repo;
 use crate::steps::{Steps, execute};
-use crate::{Outcome, check, flags, tidy, tools};
+use crate::{Outcome, check, flags, python, tidy, tools, wasm};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -26,11 +26,14 @@ pub(crate) fn start(repo: &Repo, arguments: &[String]) -> Outcome {
     steps.step("npm ci", || tools::npm_ci(repo));
     steps.step("fmt", || check::fmt(repo));
     steps.step("tidy", || tidy::tidy(repo));
+    steps.step("wasm", || wasm::build(repo));
     steps.program("tsc", repo.npm(&["run", "typecheck"]));
     steps.program("biome", repo.npm(&["run", "lint"]));
     steps.program("web build", repo.npm(&["run", "build"]));
     steps.program("size", repo.npm(&["run", "size"]));
     steps.program("vitest", repo.npm(&["run", "test"]));
+    steps.program("scripts", repo.npm(&["run", "test:scripts"]));
+    steps.step("auditor", || python::tests(repo));
     // One call with one set of features for server, tests and benches: `-p nexus-server` alone would compile dependencies again.
     steps.program("build", repo.cargo(&["build", "--locked", "--workspace", "--all-targets"]));
     steps.step("server", || tools::must_exist(&server));
@@ -38,6 +41,11 @@ pub(crate) fn start(repo: &Repo, arguments: &[String]) -> Outcome {
         command.env("NEXUS_BIN", &server);
         command
     };
+    steps.step("auditors", || {
+        let mut live = with_server(repo.npm(&["run", "test:scripts:live"]));
+        live.env("NEXUS_PYTHON", python::environment(repo)?);
+        execute(live)
+    });
     if !steps.stopped() {
         steps.step("rust tests", || execute(with_server(rust_tests(repo))));
     }

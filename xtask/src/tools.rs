@@ -1,7 +1,7 @@
 //! The programs that are not ours: is the right version there, and if not, what to do.
 //!
-//! Nothing is installed behind the user's back but npm packages (into `node_modules`, without their scripts) and, for the browser
-//! tests only, Debian's Chromium.
+//! Nothing is installed behind the user's back: npm packages go into `node_modules`, without their scripts; where Debian's Chromium or
+//! its Rust for WebAssembly is missing and apt may be used, it is said what is installed.
 
 use crate::Outcome;
 use crate::repo::{Repo, fingerprint};
@@ -98,6 +98,15 @@ fn find_chromium() -> Option<PathBuf> {
 }
 
 fn install_chromium(repo: &Repo) -> Outcome {
+    apt_install(
+        repo,
+        "Chromium, for the browser tests",
+        &["chromium", "chromium-sandbox", "fonts-liberation"],
+    )
+}
+
+/// Installs packages of the distribution, if this machine has apt and we may use it without asking for a password.
+pub(crate) fn apt_install(repo: &Repo, what: &str, packages: &[&str]) -> Outcome {
     if output(repo.command("apt-get").arg("--version")).is_err() {
         return Err("this machine has no apt-get to install it with".to_owned());
     }
@@ -106,7 +115,7 @@ fn install_chromium(repo: &Repo) -> Outcome {
     if !root && !sudo {
         return Err("it can only be installed by root".to_owned());
     }
-    eprintln!("Chromium is missing; installing Debian's package for the browser tests");
+    eprintln!("Missing: {what}. Installing it with apt: {}", packages.join(" "));
     let apt = |arguments: &[&str]| {
         let mut command = if root { repo.command("apt-get") } else { repo.command("sudo") };
         if !root {
@@ -116,15 +125,7 @@ fn install_chromium(repo: &Repo) -> Outcome {
         command
     };
     execute(apt(&["update", "-q"]))?;
-    execute(apt(&[
-        "install",
-        "-y",
-        "-q",
-        "--no-install-recommends",
-        "chromium",
-        "chromium-sandbox",
-        "fonts-liberation",
-    ]))
+    execute(apt(&[&["install", "-y", "-q", "--no-install-recommends"], packages].concat()))
 }
 
 /// What a program printed, or why it printed nothing.

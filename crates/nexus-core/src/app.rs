@@ -7,7 +7,7 @@ use nexus_store::Db;
 use crate::clock::Clock;
 use crate::keys::Keys;
 use crate::passwords::Hasher;
-use crate::{channels, guilds, invites, logins, members, messages, read_states, sessions, setup, typing, users};
+use crate::{admin_tokens, channels, guilds, invites, logins, members, messages, read_states, sessions, setup, typing, users};
 
 /// What the operator chose and the use cases need to know.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct Settings {
     pub registration_open: bool,
     /// Is registration closed until there is an administrator (when the instance does not listen on loopback only)?
     pub registration_needs_admin: bool,
+    /// For how long the event log is kept, at least [`LOG_WINDOW_MS`](nexus_types::limits::LOG_WINDOW_MS): what RESUME may read.
+    pub events_ms: i64,
 }
 
 /// The ports.
@@ -54,6 +56,8 @@ macro_rules! views {
 }
 
 views! {
+    /// Tokens for administrators' routes.
+    admin_tokens: admin_tokens::AdminTokens<'_> = admin_tokens::AdminTokens,
     /// Registering, signing in, refreshing, signing out.
     logins: logins::Logins<'_> = logins::Logins,
     /// The caller's own account.

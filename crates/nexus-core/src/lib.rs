@@ -3,6 +3,7 @@
 //! Core deliberately never learns what HTTP or a socket is, and writes no SQL: it loads what a decision rests on, lets the pure
 //! rules of `nexus_types` decide, and changes rows and appends the event in one `db.write`.
 
+pub mod admin_tokens;
 mod app;
 pub mod channels;
 pub mod clock;
@@ -20,6 +21,7 @@ pub mod scopes;
 pub mod sessions;
 pub mod setup;
 pub mod sweeps;
+pub mod transparency;
 pub mod typing;
 pub mod users;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nexus_store::{StoreError, log, sql};
 use nexus_types::ids::MessageId;
-use nexus_types::limits::{LOG_WINDOW_MS, NONCE_MS, ROWS_PER_JOB_MAX};
+use nexus_types::limits::{NONCE_MS, ROWS_PER_JOB_MAX};
 use nexus_types::snowflakes;
 use tokio::sync::watch;
 
@@ -47,7 +47,7 @@ macro_rules! until_done {
 /// Those of the store; what was removed stays removed.
 pub async fn sweep(app: &App) -> Result<()> {
     let now_ms = app.clock.now_ms();
-    let window_ms = now_ms - LOG_WINDOW_MS;
+    let window_ms = now_ms - app.settings.events_ms;
     let rows = ROWS_PER_JOB_MAX as i64;
     let nonces = MessageId(snowflakes::first_of(now_ms - NONCE_MS));
     until_done!(app, async move |tx| log::trim(tx, window_ms, ROWS_PER_JOB_MAX).await);

@@ -29,6 +29,13 @@ impl Hash {
     }
 }
 
+impl Hash {
+    /// Appends the base64.
+    pub(crate) fn write_to(&self, text: &mut String) {
+        STANDARD.encode_string(self.0, text);
+    }
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&STANDARD.encode(self.0))

@@ -4,9 +4,13 @@
 //! verifier and, compiled to WebAssembly, in a browser. The contract is byte-exact; the page of this subsystem is
 //! `docs/subsystems/transparency.md`.
 
+pub mod audits;
+pub mod cosigners;
 pub mod hashes;
 pub mod keys;
+pub mod logs;
 pub mod proofs;
+pub mod proposals;
 pub mod registrations;
 pub mod tree_heads;
 pub mod trees;

@@ -1,7 +1,5 @@
 //! Tree heads: what the log says of its root, who signed it, and whether that counts.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::hashes::Hash;
@@ -62,10 +60,39 @@ pub struct UnsignedHead {
 }
 
 impl UnsignedHead {
-    /// `SHA-256(canonical_json(head without signatures))` (RFC 8785): what the next head links to and cosigners sign, 32 raw bytes.
+    /// `SHA-256(canonical_json(head without signatures))`: what the next head links to and cosigners sign, 32 raw bytes.
     pub fn hash(&self) -> Hash {
-        // Integers beyond 2⁵³ have no canonical form that all agree on; no log gets there.
-        Hash::of(&serde_json_canonicalizer::to_vec(self).expect("integers and text have a canonical form"))
+        Hash::of(self.canonical().as_bytes())
+    }
+
+    /// The canonical JSON (RFC 8785): keys in order, no spaces. Every value is a whole number or base64, which need no escapes; a
+    /// test holds it against a general implementation.
+    fn canonical(&self) -> String {
+        let Self {
+            tree_size,
+            root,
+            prev_hash,
+            policy: Policy { t, n },
+            timestamp,
+        } = self;
+        let mut text = String::with_capacity(200);
+        text.push_str("{\"policy\":{\"n\":");
+        let number = |text: &mut String, number: i128| text.push_str(itoa::Buffer::new().format(number));
+        number(&mut text, i128::from(*n));
+        text.push_str(",\"t\":");
+        number(&mut text, i128::from(*t));
+        text.push_str("},\"prev_hash\":\"");
+        if let PrevHash(Some(hash)) = prev_hash {
+            hash.write_to(&mut text);
+        }
+        text.push_str("\",\"root\":\"");
+        root.write_to(&mut text);
+        text.push_str("\",\"timestamp\":");
+        number(&mut text, i128::from(*timestamp));
+        text.push_str(",\"tree_size\":");
+        number(&mut text, i128::from(*tree_size));
+        text.push('}');
+        text
     }
 }
 
@@ -96,9 +123,14 @@ pub struct CosignerKey {
     /// Its key.
     pub public_key: PublicKey,
     /// From this time on, in seconds since 1970.
+    #[serde(rename = "from")]
     pub from_s: i64,
-    /// Up to and without this time; absent while it counts.
+    /// Up to and without this time; `null` while it counts.
+    #[serde(rename = "until", default)]
     pub until_s: Option<i64>,
+    /// By the key before it, over [`crate::logs::endorsement_message`]; `null` for the first key of a cosigner.
+    #[serde(default)]
+    pub endorsement: Option<Signature>,
 }
 
 /// Every key that ever counted: old heads verify under the keys of their time.
@@ -106,7 +138,8 @@ pub struct CosignerKey {
 pub struct KeyHistory(pub Vec<CosignerKey>);
 
 impl KeyHistory {
-    fn at(&self, cosigner: &str, time_s: i64) -> Option<&PublicKey> {
+    /// The key of a cosigner that counts at a time.
+    pub fn at(&self, cosigner: &str, time_s: i64) -> Option<&PublicKey> {
         let counts =
             |key: &&CosignerKey| key.cosigner == cosigner && key.from_s <= time_s && key.until_s.is_none_or(|until| time_s < until);
         self.0.iter().find(counts).map(|key| &key.public_key)
@@ -143,26 +176,62 @@ pub enum BadHead {
     /// The same size with another root.
     #[error("two roots for {0} leaves")]
     TwoRoots(u64),
+    /// Older than the head before it.
+    #[error("its time is before that of the head before")]
+    Time,
 }
 
 impl TreeHead {
-    /// Does it count by itself? Every signature must be good, not only enough of them: a bad one is somebody's fault and has to be seen.
+    /// Does it count by itself?
     ///
     /// # Errors
     /// [`BadHead`], the first fault found.
     pub fn verify(&self, keys: &KeyHistory) -> Result<(), BadHead> {
+        self.verify_shape()?;
+        self.verify_cosigners(keys)?;
+        self.verify_signatures(keys)
+    }
+
+    /// Has it the policy, and a tree?
+    ///
+    /// # Errors
+    /// [`BadHead::Policy`], [`BadHead::Empty`].
+    pub fn verify_shape(&self) -> Result<(), BadHead> {
         if self.head.policy != POLICY {
             return Err(BadHead::Policy);
         }
         if self.head.tree_size == 0 {
             return Err(BadHead::Empty);
         }
-        let hash = self.head.hash();
-        let mut signed = BTreeSet::new();
-        for HeadSignature { cosigner, sig } in &self.signatures {
-            if !signed.insert(cosigner) {
+        Ok(())
+    }
+
+    /// Are those who signed different cosigners of that time, and enough of them?
+    ///
+    /// # Errors
+    /// [`BadHead::SameCosigner`], [`BadHead::UnknownCosigner`], [`BadHead::TooFew`].
+    pub fn verify_cosigners(&self, keys: &KeyHistory) -> Result<(), BadHead> {
+        for (index, HeadSignature { cosigner, .. }) in self.signatures.iter().enumerate() {
+            if self.signatures[..index].iter().any(|earlier| earlier.cosigner == *cosigner) {
                 return Err(BadHead::SameCosigner(cosigner.clone()));
             }
+            if keys.at(cosigner, self.head.timestamp).is_none() {
+                return Err(BadHead::UnknownCosigner(cosigner.clone()));
+            }
+        }
+        if self.signatures.len() < POLICY.t as usize {
+            return Err(BadHead::TooFew(self.signatures.len()));
+        }
+        Ok(())
+    }
+
+    /// Is every signature good? Not only enough of them: a bad one is somebody's fault and has to be seen.
+    ///
+    /// # Errors
+    /// [`BadHead::Signature`], [`BadHead::UnknownCosigner`].
+    pub fn verify_signatures(&self, keys: &KeyHistory) -> Result<(), BadHead> {
+        let hash = self.head.hash();
+        for HeadSignature { cosigner, sig } in &self.signatures {
             let key = keys
                 .at(cosigner, self.head.timestamp)
                 .ok_or_else(|| BadHead::UnknownCosigner(cosigner.clone()))?;
@@ -170,17 +239,13 @@ impl TreeHead {
                 return Err(BadHead::Signature(cosigner.clone()));
             }
         }
-        if signed.len() < POLICY.t as usize {
-            Err(BadHead::TooFew(signed.len()))
-        } else {
-            Ok(())
-        }
+        Ok(())
     }
 
     /// Does it follow the head before it, or begin the log?
     ///
     /// # Errors
-    /// [`BadHead::Link`], [`BadHead::Shrunk`], [`BadHead::TwoRoots`].
+    /// [`BadHead::Shrunk`], [`BadHead::TwoRoots`], [`BadHead::Link`], [`BadHead::Time`].
     pub fn follows(&self, before: Option<&TreeHead>) -> Result<(), BadHead> {
         if let Some(before) = before {
             let (old, new) = (before.head.tree_size, self.head.tree_size);
@@ -191,11 +256,13 @@ impl TreeHead {
                 return Err(BadHead::TwoRoots(old));
             }
         }
-        if self.head.prev_hash == PrevHash(before.map(|before| before.head.hash())) {
-            Ok(())
-        } else {
-            Err(BadHead::Link)
+        if self.head.prev_hash != PrevHash(before.map(|before| before.head.hash())) {
+            return Err(BadHead::Link);
         }
+        if before.is_some_and(|before| self.head.timestamp < before.head.timestamp) {
+            return Err(BadHead::Time);
+        }
+        Ok(())
     }
 }
 
@@ -215,6 +282,7 @@ mod tests {
             public_key: PublicKey::from_bytes(signer(number).verifying_key().as_bytes()).expect("a good key"),
             from_s: 100,
             until_s: None,
+            endorsement: None,
         };
         KeyHistory((0..3).map(key).collect())
     }
@@ -249,6 +317,15 @@ mod tests {
             canonical,
             format!(r#"{{"policy":{{"n":3,"t":2}},"prev_hash":"","root":"{root}","timestamp":100,"tree_size":1}}"#)
         );
+        let first = signed(head(1, None), &[0, 1]);
+        let mut odd = head(9_007_199_254_740_991, Some(&first));
+        (odd.timestamp, odd.policy) = (-1, Policy { t: 0, n: u32::MAX });
+        for head in [head(1, None), head(2, Some(&first)), odd] {
+            assert_eq!(
+                head.canonical(),
+                serde_json_canonicalizer::to_string(&head).expect("it has a canonical form")
+            );
+        }
     }
 
     #[test]

@@ -37,6 +37,11 @@ impl RightEdge {
         peaks(0, size)
     }
 
+    /// The roots of the complete subtrees, largest first.
+    pub fn peaks(&self) -> &[Hash] {
+        &self.peaks
+    }
+
     /// Leaves so far.
     pub fn size(&self) -> u64 {
         self.size
@@ -44,12 +49,19 @@ impl RightEdge {
 
     /// Appends a leaf, and says which subtrees became complete, the leaf first: these are to be stored.
     pub fn append(&mut self, leaf: Hash) -> Vec<(Node, Hash)> {
+        let mut complete = Vec::with_capacity(1 + self.size.trailing_ones() as usize);
+        self.grow(leaf, |node, hash| complete.push((node, hash)));
+        complete
+    }
+
+    /// Appends a leaf, and hands on each subtree that became complete, the leaf first.
+    pub fn grow(&mut self, leaf: Hash, mut complete: impl FnMut(Node, Hash)) {
         let mut node = Node {
             level: 0,
             index: self.size,
         };
         let mut hash = leaf;
-        let mut complete = vec![(node, hash)];
+        complete(node, hash);
         while node.index % 2 == 1 {
             let left = self.peaks.pop().expect("an odd node has a left sibling on the edge");
             hash = Hash::node(&left, &hash);
@@ -57,12 +69,11 @@ impl RightEdge {
                 level: node.level + 1,
                 index: node.index / 2,
             };
-            complete.push((node, hash));
+            complete(node, hash);
         }
         self.peaks.push(hash);
         self.size += 1;
         assert_eq!(self.peaks.len(), self.size.count_ones() as usize);
-        complete
     }
 
     /// The root.

@@ -1,30 +1,38 @@
 //! Starting and stopping a node. The only file that names a database.
 
+mod key_log;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use nexus_core::logins::Tokens;
 use nexus_core::passwords::Hasher;
-use nexus_core::{App, Clock, Ports, sessions, sweeps};
+use nexus_core::transparency::Log;
+use nexus_core::{App, Clock, Ports, admin_tokens, sessions, sweeps};
 use nexus_store::{Db, Options, StoreError, log};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::config::Settings;
 use crate::data::{DATABASE, DataDir};
 use crate::exits::{Exit, Failure};
 use crate::gateway::{Gateway, GatewayConfig};
-use crate::http::{Door, Node};
+use crate::http::{Door, LogNode, Node, Services, Vitals};
+use crate::metrics;
+use crate::relay::Relay;
 use crate::serve::{Connections, connections_max, listen_all};
+pub use key_log::{LogAccess, begin_import};
 
 /// This process's number among those that draw ids. There is one so far.
 const NODE: i64 = 0;
 /// Pages of the database in a MiB.
 const PAGES_PER_MIB: u64 = 256;
-/// For how long a stopping node waits for requests, then for sockets. Together less than `DRAIN_MS_MAX`.
+/// For how long a stopping node waits for sockets of the relay, for requests, then for sockets of the gateway. Together less than
+/// `DRAIN_MS_MAX`.
+const RELAY_MAX: Duration = Duration::from_millis(500);
 const REQUESTS_MAX: Duration = Duration::from_secs(5);
-const SOCKETS_MAX: Duration = Duration::from_millis(2_500);
+const SOCKETS_MAX: Duration = Duration::from_secs(2);
 
 /// A node that serves.
 pub struct Running {
@@ -34,12 +42,23 @@ pub struct Running {
     pub url: String,
     /// The link for the first administrator, while there is none.
     pub setup_link: Option<String>,
-    node: Node,
+    /// The key log.
+    pub log: Log,
+    community: Option<Community>,
+    relay: Relay,
     connections: Connections,
-    sweeps: JoinHandle<()>,
+    /// Ended when the node stops, wherever they are.
+    chores: Vec<AbortHandle>,
     stop: watch::Sender<bool>,
+    db: Option<Db>,
     /// Released last.
     data: DataDir,
+}
+
+/// What the role of communities needs.
+struct Community {
+    node: Node,
+    sweeps: JoinHandle<()>,
 }
 
 impl Running {
@@ -51,75 +70,122 @@ impl Running {
         let listeners = listen_all(&settings.listen, settings.listen_is_default)?;
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let url = url(&settings, &addresses);
-        let app = open(&data, &settings).await?;
-        let setup_token = app.setup().new_link().await.map_err(|cause| unusable(&cause))?;
+        let (stop, stopped) = watch::channel(false);
+        let db = key_log::database(&data, &settings)?;
+        let app = match &db {
+            Some(db) if settings.roles.has_community() => Some(open(&data, db.clone(), &settings).await?),
+            _ => None,
+        };
+        let clock = app.as_ref().map_or_else(|| Clock::system(0, NODE), |app| app.clock.clone());
+        let (log, mut chores) = key_log::start(&data, db.clone(), &settings, clock).await?;
+        chores.push(tokio::spawn(metrics::upkeep()).abort_handle());
+        let relay = key_log::relay(&log, &settings);
 
-        let origins = settings.origins.clone();
-        let gateway = Gateway::start(app.clone(), GatewayConfig { origins });
-        let node = Node::new(app.clone(), gateway, settings.origins, settings.rates);
-        let door = Door::new(node.clone()).behind(settings.trusted_proxies.clone());
+        let rate = settings.rates.then_some(settings.log.registrations_per_second);
+        let mut services = Services {
+            origins: settings.origins.clone(),
+            vitals: Vitals::new(settings.is_private).with_log(log.clone(), db.clone(), relay.clone()),
+            community: None,
+            log: Some(LogNode::new(log.clone(), rate)),
+            relay: Some(relay.clone()),
+        };
+        let mut setup_link = None;
+        let mut community = None;
+        if let Some(app) = app {
+            let setup_token = app.setup().new_link().await.map_err(|cause| unusable(&cause))?;
+            setup_link = setup_token.map(|token| format!("{url}/setup#{token}"));
+            let origins = settings.origins.clone();
+            let gateway = Gateway::start(app.clone(), GatewayConfig { origins });
+            let node = Node::new(app.clone(), gateway, settings.origins.clone(), settings.rates);
+            services.vitals = services.vitals.with_community(app.clone());
+            services.community = Some(node.clone());
+            let sweeps = tokio::spawn(sweeps::run(app, stopped));
+            community = Some(Community { node, sweeps });
+        }
+        let door = Door::new(services).behind(settings.trusted_proxies.clone());
         let connections = Connections::new(door, connections_max(settings.connections))
             .per_address(settings.connections_per_address as usize, settings.trusted_proxies.and_loopback());
-        let (stop, stopped) = watch::channel(false);
-        let sweeps = tokio::spawn(sweeps::run(app, stopped));
         for listener in listeners {
             connections.accept(listener);
         }
-        let setup_link = setup_token.map(|token| format!("{url}/setup#{token}"));
         Ok(Self {
             addresses,
             url,
             setup_link,
-            node,
+            log,
+            community,
+            relay,
             connections,
-            sweeps,
+            chores,
             stop,
+            db,
             data,
         })
     }
 
-    /// The use cases of this node, for tests that serve inside their own process.
-    pub fn app(&self) -> &App {
-        &self.node.app
+    /// The use cases of communities, if this node serves them, for tests that serve inside their own process.
+    pub fn app(&self) -> Option<&App> {
+        self.community.as_ref().map(|community| &community.node.app)
     }
 
-    /// Stops accepting, lets requests finish, closes every socket so that it can resume, and closes the database. Says whether
+    /// Stops accepting, lets requests finish, closes every socket so that it can resume, and closes log and database. Says whether
     /// everything ended by itself.
     pub async fn stop(self) -> bool {
         self.stop.send_replace(true);
+        // An event stream is a request that goes on until the relay ends it.
+        self.relay.drain(RELAY_MAX).await;
         let finished = self.connections.finish(REQUESTS_MAX).await;
-        self.node.gateway.drain(SOCKETS_MAX).await;
-        let swept = self.sweeps.await.is_ok();
-        self.node.app.db.close().await;
+        let mut swept = true;
+        if let Some(Community { node, sweeps }) = self.community {
+            node.gateway.drain(SOCKETS_MAX).await;
+            swept = sweeps.await.is_ok();
+        }
+        self.log.stop().await;
+        for chore in self.chores {
+            chore.abort();
+        }
+        if let Some(db) = self.db {
+            db.close().await;
+        }
         drop(self.data);
         finished && swept
     }
 }
 
-async fn open(data: &DataDir, settings: &Settings) -> Result<App, Failure> {
-    let keys = data.keys(|variable| std::env::var_os(variable).map(PathBuf::from))?;
+async fn open(data: &DataDir, db: Db, settings: &Settings) -> Result<App, Failure> {
+    let highest = sessions::highest_id(&db).await.map_err(|cause| unusable(&cause))?;
+    let app = App::new(Ports {
+        db,
+        clock: Clock::system(highest, NODE),
+        keys: data.keys(elsewhere)?,
+        hasher: Hasher::new(settings.password_cost),
+        settings: nexus_core::Settings {
+            name: settings.name.clone(),
+            registration_open: settings.registration_open,
+            registration_needs_admin: !settings.is_private,
+            events_ms: settings.events_ms,
+        },
+        tokens: Tokens::default(),
+    });
+    Tokens::rebuild(&app).await.map_err(|cause| unusable(&cause))?;
+    Ok(app)
+}
+
+fn elsewhere(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from)
+}
+
+/// Opens the database of a data directory as the settings say, with the secrets that belong to it.
+fn open_database(data: &DataDir, settings: &Settings) -> Result<Db, Failure> {
+    // Made before the database, whichever role comes first: a secret that is missing beside a database counts as lost.
+    data.secrets(elsewhere)?;
     let options = Options {
         read_threads: settings.store.read_threads as usize,
         cache_kib: settings.store.cache_kib as usize,
         max_page_count: Some(u64::from(settings.store.size_mib_max) * PAGES_PER_MIB).filter(|pages| *pages > 0),
         ..Options::default()
     };
-    let db = Db::open(&data.file(DATABASE), options).map_err(|cause| unopened(data, &cause))?;
-    let highest = sessions::highest_id(&db).await.map_err(|cause| unusable(&cause))?;
-    let app = App::new(Ports {
-        db,
-        clock: Clock::system(highest, NODE),
-        keys,
-        hasher: Hasher::new(settings.password_cost),
-        settings: nexus_core::Settings {
-            name: settings.name.clone(),
-            registration_open: settings.registration_open,
-            registration_needs_admin: !settings.is_private,
-        },
-        tokens: Tokens::default(),
-    });
-    Tokens::rebuild(&app).await.map_err(|cause| unusable(&cause))?;
-    Ok(app)
+    Db::open(&data.file(DATABASE), options).map_err(|cause| unopened(data, &cause))
 }
 
 /// Gives the log of a restored database a new name, so that no session from before goes on in it.
@@ -131,6 +197,31 @@ pub async fn restored(data: &DataDir) -> Result<(), Failure> {
     let renewed = db.write(log::renew_epoch).await;
     db.close().await;
     renewed.map_err(|cause: StoreError| unusable(&cause.into()))
+}
+
+/// Makes a token for administrators' routes.
+///
+/// # Errors
+/// A [`Failure`] if the database can't be opened or written.
+pub async fn admin_token(data: &DataDir, settings: &Settings) -> Result<String, Failure> {
+    let db = open_database(data, settings)?;
+    let token = admin_tokens::create(&db, &Clock::system(0, NODE)).await;
+    db.close().await;
+    token.map_err(|cause| match cause.code() {
+        Some(code) => Failure::new(Exit::Failed, code.message(), "End all of them first: nexus admin token revoke-all"),
+        None => unusable(&cause),
+    })
+}
+
+/// Ends every token for administrators' routes, and says how many there were.
+///
+/// # Errors
+/// A [`Failure`] if the database can't be opened or written.
+pub async fn revoke_admin_tokens(data: &DataDir, settings: &Settings) -> Result<u64, Failure> {
+    let db = open_database(data, settings)?;
+    let ended = admin_tokens::revoke_all(&db).await;
+    db.close().await;
+    ended.map_err(|cause| unusable(&cause))
 }
 
 fn unopened(data: &DataDir, cause: &StoreError) -> Failure {

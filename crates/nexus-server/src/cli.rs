@@ -2,8 +2,11 @@
 //!
 //! `docs/guide/configuration.md` lists the flags and exit codes for operators.
 
+mod cosigners;
+mod key_logs;
+
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,10 +19,12 @@ use crate::boot::{self, Running};
 use crate::config::{self, Flags, Settings};
 use crate::data::{CONFIG, DATABASE, DataDir};
 use crate::exits::{Exit, Failure};
+use crate::roles::Roles;
 use crate::{health, logs};
 
 const EXITS: &str = "Exit codes: 0 fine, 1 failed or unhealthy, 2 wrong flag or configuration, 3 data directory in use, \
-    4 data directory or a secret unsafe or damaged, 5 can't listen, 6 can't open the database, 7 stopping took too long.";
+    4 data directory or a secret unsafe or damaged, 5 can't listen, 6 can't open the database, 7 stopping took too long, \
+    8 the key log can't be reached.";
 
 /// A community platform in one binary.
 #[derive(Debug, Parser)]
@@ -42,6 +47,15 @@ enum Command {
         #[command(flatten)]
         data: Data,
     },
+    /// For administrators.
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Verify, watch and move the key log.
+    #[command(subcommand)]
+    Log(key_logs::LogCommand),
+    /// A cosigner of a key log, as a program of its own.
+    #[command(subcommand)]
+    Cosigner(cosigners::CosignerCommand),
     /// Ask a running server how it is; the exit code says it.
     Health {
         /// Where it listens.
@@ -59,6 +73,27 @@ enum Config {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Admin {
+    /// Tokens for administrators' routes, such as /metrics.
+    #[command(subcommand)]
+    Token(Token),
+}
+
+#[derive(Debug, Subcommand)]
+enum Token {
+    /// Make a token and print it, alone on the last line. It is shown once. The server must be stopped.
+    Create {
+        #[command(flatten)]
+        data: Data,
+    },
+    /// End all tokens. The server must be stopped.
+    RevokeAll {
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
 #[derive(Debug, Args)]
 struct Data {
     /// The directory that holds everything: database, keys, nexus.toml.
@@ -70,6 +105,12 @@ struct Data {
 struct Serve {
     #[command(flatten)]
     data: Data,
+    /// What to serve: transparency alone (the key log and the relay, on port 8000), or without this flag everything (on port 8080).
+    #[arg(long, value_name = "LIST", value_parser = Roles::parse)]
+    roles: Option<Roles>,
+    /// What the key log is kept in: sql or jsonl.
+    #[arg(long, value_name = "STORE")]
+    store: Option<String>,
     /// Where to listen, once or more; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Vec<String>,
@@ -87,6 +128,9 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => run(serve),
         Command::Config(Config::Check { data }) => check(&data),
         Command::Restored { data } => restored(&data),
+        Command::Admin(Admin::Token(token)) => admin_token(&token),
+        Command::Log(command) => key_logs::log(command),
+        Command::Cosigner(command) => cosigners::cosigner(command),
         Command::Health { url } => health::ask(&url).map(say),
     };
     match done {
@@ -129,6 +173,8 @@ fn run(serve: Serve) -> Result<(), Failure> {
     let data = DataDir::open(&serve.data.directory)?;
     data.write_config(config::TEMPLATE)?;
     let flags = Flags {
+        roles: serve.roles.unwrap_or_default(),
+        store: serve.store,
         listen: serve.listen,
         no_rate_limits: serve.no_rate_limits,
         log_format: serve.log_format,
@@ -136,6 +182,32 @@ fn run(serve: Serve) -> Result<(), Failure> {
     let settings = config::load(&data.file(CONFIG), &flags)?.settings()?;
     logs::start(settings.log_format, &settings.log_level)?;
     runtime()?.block_on(serve_until_told(data, settings))
+}
+
+fn admin_token(token: &Token) -> Result<(), Failure> {
+    match token {
+        Token::Create { data } => {
+            let (data, settings) = stopped(&data.directory, None)?;
+            let token = runtime()?.block_on(boot::admin_token(&data, &settings))?;
+            say("Send it as: Authorization: Bearer TOKEN. It is not shown again.");
+            say(token);
+        }
+        Token::RevokeAll { data } => {
+            let (data, settings) = stopped(&data.directory, None)?;
+            let ended = runtime()?.block_on(boot::revoke_admin_tokens(&data, &settings))?;
+            say(format_args!("{ended} ended."));
+        }
+    }
+    Ok(())
+}
+
+/// A data directory in which no server runs, and its settings.
+fn stopped(directory: &Path, store: Option<String>) -> Result<(DataDir, Settings), Failure> {
+    let data = DataDir::open(directory)?;
+    data.write_config(config::TEMPLATE)?;
+    let flags = Flags { store, ..Flags::default() };
+    let settings = config::load(&data.file(CONFIG), &flags)?.settings()?;
+    Ok((data, settings))
 }
 
 fn runtime() -> Result<Runtime, Failure> {

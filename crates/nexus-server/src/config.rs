@@ -3,22 +3,32 @@
 //! The page for operators is `docs/guide/configuration.md`. It deliberately uses no layering library: what is known is the
 //! [`Config`] of defaults itself, so a key is named once, and one that nobody knows is an error with a suggestion.
 
+mod transparency;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use nexus_core::passwords::Cost;
-use nexus_types::limits::CONNECTIONS_PER_ADDRESS;
+use nexus_types::limits::{CONNECTIONS_PER_ADDRESS, MINUTE_MS, RELAY_FRAME_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::exits::{Exit, Failure};
 use crate::http::origins::{self, Origins};
 use crate::networks::Networks;
+use crate::roles::Roles;
+pub use transparency::{COSIGNERS, LogBackend, LogSettings, Relay, RemoteSeat, Retention, THIS_SERVER, Transparency, base};
 
 /// The prefix of configuration in the environment.
 const PREFIX: &str = "NEXUS__";
+/// Variables that others defined, and the key that each of them sets.
+const GENERAL: &[(&str, &str)] = &[
+    ("PORT", "server.listen"),
+    ("RATE_LIMIT_RPS", "transparency.rate_limit_rps"),
+    ("MAX_WS_PAYLOAD_BYTES", "relay.payload_bytes_max"),
+];
 
 /// What is written at the first start. A test holds it against the defaults.
 pub const TEMPLATE: &str = include_str!("nexus.toml");
@@ -39,6 +49,12 @@ pub struct Config {
     pub log: Log,
     /// `[store]`
     pub store: Store,
+    /// `[transparency]`
+    pub transparency: Transparency,
+    /// `[relay]`
+    pub relay: Relay,
+    /// `[retention]`
+    pub retention: Retention,
 }
 
 /// `[server]`
@@ -190,6 +206,10 @@ impl fmt::Display for Source {
 /// What the command line says about configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
+    /// `--roles`
+    pub roles: Roles,
+    /// `--store`
+    pub store: Option<String>,
     /// `--listen`, once or more.
     pub listen: Vec<String>,
     /// `--no-rate-limits`
@@ -201,6 +221,7 @@ pub struct Flags {
 /// The layers laid over one another, each value with its source.
 #[derive(Debug)]
 pub struct Layers {
+    roles: Roles,
     values: BTreeMap<String, (Value, Source)>,
 }
 
@@ -210,7 +231,7 @@ impl Layers {
     /// # Errors
     /// A [`Failure`] that names the key, where it stands, and what was probably meant.
     pub fn read(file: Option<&str>, environment: impl Iterator<Item = (String, String)>, flags: &Flags) -> Result<Self, Failure> {
-        let mut layers = Self::defaults();
+        let mut layers = Self::defaults(flags.roles);
         if let Some(text) = file {
             layers.lay_file(text)?;
         }
@@ -219,15 +240,18 @@ impl Layers {
         Ok(layers)
     }
 
-    fn defaults() -> Self {
-        let sections = Table::try_from(Config::default()).expect("the defaults serialise");
+    fn defaults(roles: Roles) -> Self {
+        let mut defaults = Config::default();
+        let port = roles.default_port();
+        defaults.server.listen = vec![format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
+        let sections = Table::try_from(defaults).expect("the defaults serialise");
         let mut values = BTreeMap::new();
         for (section, keys) in sections {
             for (key, value) in keys.as_table().expect("every section is a table").clone() {
                 values.insert(format!("{section}.{key}"), (value, Source::Default));
             }
         }
-        Self { values }
+        Self { roles, values }
     }
 
     fn lay_file(&mut self, text: &str) -> Result<(), Failure> {
@@ -246,19 +270,15 @@ impl Layers {
     }
 
     fn lay_environment(&mut self, environment: impl Iterator<Item = (String, String)>) -> Result<(), Failure> {
-        let mut all: Vec<_> = environment.filter(|(name, _)| name.starts_with(PREFIX) || name == "PORT").collect();
-        // The general variable of hosting platforms comes first, so that the precise one wins.
-        all.sort_by_key(|(name, _)| name != "PORT");
+        let general = |name: &str| GENERAL.iter().find(|(known, _)| *known == name).map(|(_, key)| *key);
+        let mut all: Vec<_> = environment
+            .filter(|(name, _)| name.starts_with(PREFIX) || general(name).is_some())
+            .collect();
+        // The general variables come first, so that the precise ones win.
+        all.sort_by_key(|(name, _)| general(name).is_none());
         for (name, text) in all {
-            if name == "PORT" {
-                let port: u16 = text
-                    .parse()
-                    .map_err(|_| wrong(format!("PORT={text} is not a port."), "Set it to a number up to 65535, or unset it"))?;
-                self.put(
-                    "server.listen",
-                    Value::Array(vec![Value::String(format!("0.0.0.0:{port}"))]),
-                    Source::Environment(name),
-                )?;
+            if let Some(key) = general(&name) {
+                self.put(key, general_value(&name, &text)?, Source::Environment(name))?;
                 continue;
             }
             let key = name[PREFIX.len()..].to_lowercase().replacen("__", ".", 1);
@@ -280,6 +300,9 @@ impl Layers {
                 Value::Array(flags.listen.iter().cloned().map(Value::String).collect()),
                 "--listen",
             );
+        }
+        if let Some(store) = &flags.store {
+            set("transparency.store", Value::String(store.clone()), "--store");
         }
         if flags.no_rate_limits {
             set("limits.rates", Value::Boolean(false), "--no-rate-limits");
@@ -357,6 +380,8 @@ pub enum LogFormat {
 /// The configuration, understood.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// What is served.
+    pub roles: Roles,
     /// The instance's name.
     pub name: String,
     /// Where to listen.
@@ -385,6 +410,12 @@ pub struct Settings {
     pub log_level: String,
     /// How the database is opened.
     pub store: Store,
+    /// The key log.
+    pub log: LogSettings,
+    /// Bytes of a frame of the relay.
+    pub relay_payload_bytes_max: usize,
+    /// For how long the event log is kept.
+    pub events_ms: i64,
 }
 
 impl Settings {
@@ -449,7 +480,13 @@ impl Settings {
         if !(8..=4 * 1024 * 1024).contains(&memory_kib) || !(1..=100).contains(&passes) {
             return Err(at("passwords.memory_kib", "8 to 4194304 KiB, with 1 to 100 passes".into()));
         }
+        let log = LogSettings::parse(&config.transparency, &config.retention).map_err(|(key, what)| at(key, what))?;
+        // Less would not hold a frame's names.
+        if !(1_024..=RELAY_FRAME_BYTES_MAX).contains(&(config.relay.payload_bytes_max as usize)) {
+            return Err(at("relay.payload_bytes_max", format!("1024 to {RELAY_FRAME_BYTES_MAX}")));
+        }
         Ok(Self {
+            roles: layers.roles,
             name,
             listen_is_default: *layers.source("server.listen") == Source::Default,
             origins: Origins::new(public, listed, loopback_only),
@@ -464,6 +501,9 @@ impl Settings {
             log_format,
             log_level: config.log.level,
             store: config.store,
+            log,
+            relay_payload_bytes_max: config.relay.payload_bytes_max as usize,
+            events_ms: i64::from(config.retention.events_minutes) * MINUTE_MS,
         })
     }
 }
@@ -490,6 +530,19 @@ pub fn load(file: &Path, flags: &Flags) -> Result<Layers, Failure> {
 
 fn wrong(what: String, next: &str) -> Failure {
     Failure::new(Exit::Usage, what, format!("{next}; then look with: nexus config check"))
+}
+
+/// What one of the [`GENERAL`] variables says.
+fn general_value(name: &str, text: &str) -> Result<Value, Failure> {
+    if name == "PORT" {
+        let port: u16 = text
+            .parse()
+            .map_err(|_| wrong(format!("PORT={text} is not a port."), "Set it to a number up to 65535, or unset it"))?;
+        return Ok(Value::Array(vec![Value::String(format!("0.0.0.0:{port}"))]));
+    }
+    text.parse()
+        .map(Value::Integer)
+        .map_err(|_| wrong(format!("{name}={text} is not a whole number."), "Correct it or unset it"))
 }
 
 fn from_text(kind: &Value, text: &str) -> Option<Value> {
@@ -587,6 +640,28 @@ mod tests {
     }
 
     #[test]
+    fn a_role_alone_has_a_port_of_its_own() {
+        let flags = Flags {
+            roles: Roles::Transparency,
+            store: Some("jsonl".into()),
+            ..Flags::default()
+        };
+        let settings = layers("", &[("RATE_LIMIT_RPS", "3"), ("MAX_WS_PAYLOAD_BYTES", "4096")], &flags)
+            .expect("it reads")
+            .settings()
+            .expect("good");
+        assert!(settings.listen_is_default && settings.listen[0].port() == 8000);
+        assert_eq!(
+            (
+                settings.log.backend,
+                settings.log.registrations_per_second,
+                settings.relay_payload_bytes_max
+            ),
+            (LogBackend::Jsonl, 3, 4_096)
+        );
+    }
+
+    #[test]
     fn mistakes_name_the_key_its_place_and_a_remedy() {
         let none = Flags::default();
         for (file, environment, words) in [
@@ -617,6 +692,20 @@ mod tests {
             ("name = \"x\"", &[], ["outside of a section", "config check"]),
             ("[", &[], ["not valid TOML", "config check"]),
             ("", &[("PORT", "http")], ["PORT=http", "config check"]),
+            ("", &[("RATE_LIMIT_RPS", "ten")], ["RATE_LIMIT_RPS=ten", "whole number"]),
+            ("", &[("RATE_LIMIT_RPS", "0")], ["transparency.rate_limit_rps", "RATE_LIMIT_RPS"]),
+            (
+                "",
+                &[("MAX_WS_PAYLOAD_BYTES", "7")],
+                ["relay.payload_bytes_max", "MAX_WS_PAYLOAD_BYTES"],
+            ),
+            ("[transparency]\nstore = \"csv\"", &[], ["sql, jsonl", "transparency.store"]),
+            (
+                "[transparency]\ncosigners = [\"x\"]",
+                &[],
+                ["NAME URL KEY", "transparency.cosigners"],
+            ),
+            ("[retention]\nevents_minutes = 5", &[], ["6 to 10080", "retention.events_minutes"]),
         ] {
             let said = failure(file, environment, &none);
             assert!(words.iter().all(|word| said.contains(word)), "{file} {environment:?}: {said}");

@@ -133,7 +133,7 @@ fn random() -> io::Result<[u8; INSTANCE_KEY_BYTES]> {
     Ok(key)
 }
 
-fn unwritable(path: &Path, cause: &io::Error) -> Failure {
+pub(crate) fn unwritable(path: &Path, cause: &io::Error) -> Failure {
     Failure::new(
         Exit::Data,
         format!("Can't write {}: {cause}.", path.display()),
@@ -142,7 +142,7 @@ fn unwritable(path: &Path, cause: &io::Error) -> Failure {
 }
 
 /// Makes the directory with mode 0700; one that exists and is empty is made private, any other must be.
-fn make_private(path: &Path) -> Result<(), Failure> {
+pub(crate) fn make_private(path: &Path) -> Result<(), Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|cause| {
         Failure::new(
             Exit::Data,
@@ -158,7 +158,7 @@ fn make_private(path: &Path) -> Result<(), Failure> {
 }
 
 /// Refuses what the group or others can read or write.
-fn private(path: &Path, mode: u32) -> Result<(), Failure> {
+pub(crate) fn private(path: &Path, mode: u32) -> Result<(), Failure> {
     let metadata = fs::metadata(path).map_err(|cause| unreadable(path, &cause))?;
     // The six lowest bits are the rights of the group and of others.
     if metadata.mode().trailing_zeros() >= 6 {
@@ -219,11 +219,11 @@ fn lock(path: &Path) -> Result<File, Failure> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|cause| unreadable(path, &cause))
 }
 
-fn damaged(path: &Path, what: &str) -> Failure {
+pub(crate) fn damaged(path: &Path, what: &str) -> Failure {
     Failure::new(
         Exit::Data,
         format!("A secret in {} is damaged: {what}.", path.display()),
@@ -232,7 +232,7 @@ fn damaged(path: &Path, what: &str) -> Failure {
 }
 
 /// Writes a file of mode 0600 that appears under its name only when it is wholly on the disk.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = path.with_added_extension("new");
     // A draft is what a start left behind that was cut off; nobody else can be writing it, as we hold the lock.
     match fs::remove_file(&draft) {
@@ -243,10 +243,13 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&draft, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    sync_folder(path)
+}
+
+/// Makes sure that a name in a folder lasts.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub enum Exit {
     Store = 6,
     /// Stopping took too long, so what was still running was cut off.
     Drain = 7,
+    /// A key log that was to be verified can't be reached, so nothing is known of it.
+    Unreachable = 8,
 }
 
 /// A failure for the operator: its cause, then the next command.

@@ -1,6 +1,6 @@
 //! The gateway: WebSocket sessions that get the log live and resume from it.
 //!
-//! `session.rs` is the protocol without I/O, `socket.rs` one WebSocket without tasks, `connection.rs` the task that drives both,
+//! `session.rs` is the protocol without I/O, `socket.rs` its WebSocket without tasks, `connection.rs` the task that drives both,
 //! `fanout.rs` the shards that carry each event to the sessions that may see it, `frames.rs` the bytes.
 //!
 //! It deliberately holds no state that a restart may not lose: a session's id is a sealed token, and RESUME reads the log.
@@ -16,19 +16,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use hyper_util::rt::TokioIo;
+use http::StatusCode;
 use nexus_core::App;
 use nexus_types::gateway::CloseCode;
 use nexus_types::ids::LoginId;
 use nexus_types::limits::SOCKETS_PER_LOGIN_MAX;
-use tungstenite::handshake::derive_accept_key;
 
 use crate::http::origins::Origins;
-use crate::serve::{Heads, Place};
+use crate::serve::Place;
+use crate::websockets::handshakes;
 use fanout::Shard;
 use socket::{Socket, SocketKey};
 
@@ -73,12 +71,12 @@ impl Gateway {
 
     /// Answers an upgrade request, and serves the socket in a task of its own.
     pub fn upgrade(&self, mut request: Request) -> Response {
-        let accept = match handshake(request.headers()) {
+        let accept = match handshakes::check(request.headers()) {
             Ok(accept) => accept,
-            Err(status) => return refuse(status),
+            Err(status) => return handshakes::refuse(status),
         };
         if self.0.draining.load(Ordering::Relaxed) {
-            return refuse(StatusCode::SERVICE_UNAVAILABLE);
+            return handshakes::refuse(StatusCode::SERVICE_UNAVAILABLE);
         }
         let url = self.0.config.origins.gateway_url(request.headers());
         let version = query_value(request.uri().query().unwrap_or_default(), "v");
@@ -89,16 +87,11 @@ impl Gateway {
         tokio::spawn(async move {
             let _held = place;
             let Ok(upgraded) = upgrade.await else { return };
-            // Nothing but plain TCP is served so far; behind a proxy it is the proxy that speaks TLS.
-            let Ok(parts) = upgraded.downcast::<TokioIo<Heads>>() else {
-                tracing::error!("a WebSocket does not run over plain TCP");
+            let Some((tcp, already_read)) = handshakes::take(upgraded) else {
                 return;
             };
             let key = SocketKey(gateway.0.next_key.fetch_add(1, Ordering::Relaxed));
-            let already_read = parts.read_buf.to_vec();
-            // It is a view of hyper's 8 KiB buffer, which must not stay for as long as the socket.
-            drop(parts.read_buf);
-            let socket = Arc::new(Socket::new(key, parts.io.into_inner().into_inner(), already_read));
+            let socket = Arc::new(Socket::new(key, tcp, already_read));
             gateway.sockets().insert(key, socket.clone());
             if gateway.0.draining.load(Ordering::Relaxed) {
                 // It came between the look above and the closing of all sockets.
@@ -107,13 +100,7 @@ impl Gateway {
             connection::run(gateway.clone(), socket, url, version_known).await;
             gateway.sockets().remove(&key);
         });
-        Response::builder()
-            .status(StatusCode::SWITCHING_PROTOCOLS)
-            .header(header::CONNECTION, "upgrade")
-            .header(header::UPGRADE, "websocket")
-            .header(header::SEC_WEBSOCKET_ACCEPT, accept)
-            .body(Body::empty())
-            .expect("a switch of protocols is a valid answer")
+        handshakes::accept(accept)
     }
 
     /// Closes every socket with 1012 and waits until they are gone, at most this long.
@@ -174,62 +161,10 @@ impl Drop for Seat {
     }
 }
 
-/// Checks an upgrade request, and answers its key (RFC 6455, section 4.2). Where it came from was judged at the door.
-fn handshake(headers: &HeaderMap) -> Result<HeaderValue, StatusCode> {
-    let has = |name: header::HeaderName, token: &str| {
-        headers
-            .get_all(name)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
-    };
-    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
-        return Err(StatusCode::UPGRADE_REQUIRED);
-    }
-    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or(StatusCode::BAD_REQUEST)?;
-    HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| StatusCode::BAD_REQUEST)
-}
-
-fn refuse(status: StatusCode) -> Response {
-    Response::builder()
-        .status(status)
-        .header(header::UPGRADE, "websocket")
-        .body(Body::empty())
-        .expect("a status alone is a valid answer")
-}
-
 fn query_value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query
         .split('&')
         .filter_map(|pair| pair.split_once('='))
         .find(|(key, _)| *key == name)
         .map(|(_, value)| value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers() -> HeaderMap {
-        let base = [
-            ("host", "chat.example:8080"),
-            ("connection", "keep-alive, Upgrade"),
-            ("upgrade", "websocket"),
-            ("sec-websocket-version", "13"),
-            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ];
-        let mut map = HeaderMap::new();
-        for (name, value) in base {
-            map.insert(name, HeaderValue::from_static(value));
-        }
-        map
-    }
-
-    #[test]
-    fn the_key_is_answered_as_the_rfc_says() {
-        assert_eq!(handshake(&headers()).expect("a good request"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    }
 }

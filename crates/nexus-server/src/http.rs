@@ -24,18 +24,20 @@ mod messages;
 mod path;
 mod read_states;
 mod routes;
+mod transparency;
 mod typing;
 mod users;
+mod vitals;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, UPGRADE, VIA, X_CONTENT_TYPE_OPTIONS,
@@ -49,12 +51,17 @@ use tower::Service as _;
 use tracing::Instrument as _;
 
 use crate::gateway::Gateway;
+use crate::metrics;
 use crate::networks::Networks;
+use crate::relay::Relay;
 use crate::web;
 
 use error::ApiError;
+pub(crate) use json::{read as read_body, write as json_response};
 use limits::{Limits, QuotaCell};
 use origins::{Origins, Verdict};
+pub use transparency::{LogNode, ROUTES as TRANSPARENCY_ROUTES};
+pub use vitals::Vitals;
 
 /// The route of the API under its one true prefix; the others are rewritten to it.
 macro_rules! api {
@@ -64,7 +71,7 @@ macro_rules! api {
 }
 use api;
 
-/// Everything a request may need of this process. Clones are the same node.
+/// Everything a request about communities may need of this process. Clones are the same node.
 #[derive(Clone)]
 pub struct Node(Arc<Inner>);
 
@@ -76,8 +83,6 @@ pub struct Inner {
     pub gateway: Gateway,
     /// Whose pages are answered.
     pub origins: Origins,
-    /// When this process began to serve.
-    pub started: Instant,
     limits: Limits,
 }
 
@@ -95,9 +100,35 @@ impl Node {
             app,
             gateway,
             origins,
-            started: Instant::now(),
             limits: Limits::new(rates),
         }))
+    }
+}
+
+/// What this process serves. Each role brings routes with a state of its own; one that is absent brings none.
+pub struct Services {
+    /// Whose pages are answered.
+    pub origins: Origins,
+    /// How the process feels, for every role.
+    pub vitals: Vitals,
+    /// Communities.
+    pub community: Option<Node>,
+    /// The key log.
+    pub log: Option<LogNode>,
+    /// The relay.
+    pub relay: Option<Relay>,
+}
+
+impl From<Node> for Services {
+    /// Communities alone.
+    fn from(node: Node) -> Self {
+        Self {
+            origins: node.origins.clone(),
+            vitals: Vitals::new(true).with_community(node.app.clone()),
+            community: Some(node),
+            log: None,
+            relay: None,
+        }
     }
 }
 
@@ -107,35 +138,46 @@ pub(crate) struct Exchange {
     address: IpAddr,
     /// The limit it counted against.
     quota: QuotaCell,
+    /// The route that matched, for the metrics.
+    route: OnceLock<MatchedPath>,
 }
 
 /// The way in.
 #[derive(Clone)]
 pub struct Door {
-    node: Node,
+    origins: Origins,
+    gateway: Option<Gateway>,
     router: Router,
     proxies: Networks,
 }
 
 impl Door {
-    /// The way into this node.
-    pub fn new(node: Node) -> Self {
-        let router = Router::new()
-            .merge(logins::routes())
-            .merge(users::routes())
-            .merge(guilds::routes())
-            .merge(members::routes())
-            .merge(channels::routes())
-            .merge(messages::routes())
-            .merge(read_states::routes())
-            .merge(typing::routes())
-            .merge(invites::routes())
-            .merge(instance::routes())
-            .fallback(web::page)
-            .with_state(node.clone());
+    /// The way to what this process serves.
+    pub fn new(services: impl Into<Services>) -> Self {
+        let services = services.into();
+        let gateway = services.community.as_ref().map(|node| node.gateway.clone());
+        let mut router = Router::new().merge(vitals::routes().with_state(services.vitals));
+        if let Some(node) = services.community {
+            router = router.merge(community().with_state(node));
+        }
+        if let Some(log) = services.log {
+            router = router.merge(transparency::routes().with_state(log));
+        }
+        if let Some(relay) = services.relay {
+            router = router.merge(relay.routes());
+        }
         Self {
-            node,
-            router,
+            gateway,
+            ..Self::plain(router.fallback(web::page), services.origins)
+        }
+    }
+
+    /// The way to these routes alone, without the web client.
+    pub fn plain(router: Router, origins: Origins) -> Self {
+        Self {
+            origins,
+            gateway: None,
+            router: router.route_layer(routes::Note),
             proxies: Networks::default(),
         }
     }
@@ -154,6 +196,7 @@ impl Door {
         let exchange = Arc::new(Exchange {
             address: self.proxies.client(peer, request.headers()),
             quota: QuotaCell::default(),
+            route: OnceLock::new(),
         });
         let span = tracing::info_span!("request", id = id.as_str());
         let (door, known) = (self.clone(), exchange.clone());
@@ -174,7 +217,7 @@ impl Door {
         }
         let error = response.extensions_mut().remove::<ApiError>();
         if let Some(error) = &error {
-            error.render(&mut response, id.as_str());
+            error.render(&mut response, id.as_str(), routes::shape(uri.path()));
         }
         if let Some(quota) = exchange.quota.get() {
             limits::write_headers(&quota, response.headers_mut());
@@ -189,6 +232,8 @@ impl Door {
             ms: began.elapsed().as_millis() as u64,
         };
         span.in_scope(|| line.log(error.as_ref()));
+        let route = exchange.route.get().map_or("none", MatchedPath::as_str);
+        metrics::answered(&method, route, line.status, began.elapsed());
         response
     }
 
@@ -198,7 +243,7 @@ impl Door {
         }
         let upgrades = request.method() == Method::GET && request.headers().contains_key(UPGRADE);
         let changes = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-        if (upgrades || changes) && self.node.origins.judge(request.headers()) == Verdict::Foreign {
+        if (upgrades || changes) && self.origins.judge(request.headers()) == Verdict::Foreign {
             let code = if cookies::is_sent(request.headers()) {
                 ErrorCode::CsrfFailed
             } else {
@@ -206,8 +251,11 @@ impl Door {
             };
             return ApiError::from(code).into_response();
         }
-        if upgrades && ["/", "/gateway"].contains(&request.uri().path()) {
-            return self.node.gateway.upgrade(request);
+        if upgrades
+            && let Some(gateway) = &self.gateway
+            && ["/", "/gateway"].contains(&request.uri().path())
+        {
+            return gateway.upgrade(request);
         }
         request.extensions_mut().insert(exchange);
         let Ok(response) = self.router.clone().call(request).await;
@@ -231,10 +279,25 @@ impl Door {
             .entry(CACHE_CONTROL)
             .or_insert(HeaderValue::from_static("private, no-store"));
         headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING));
-        if self.node.origins.is_secure() {
+        if self.origins.is_secure() {
             headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
         }
     }
+}
+
+/// Everything about communities.
+fn community() -> Router<Node> {
+    Router::new()
+        .merge(logins::routes())
+        .merge(users::routes())
+        .merge(guilds::routes())
+        .merge(members::routes())
+        .merge(channels::routes())
+        .merge(messages::routes())
+        .merge(read_states::routes())
+        .merge(typing::routes())
+        .merge(invites::routes())
+        .merge(instance::routes())
 }
 
 /// No route and no file has this path.

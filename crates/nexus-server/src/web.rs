@@ -27,6 +27,8 @@ struct Files;
 /// What the web client's build writes where the nonce belongs.
 const PLACEHOLDER: &str = "__NEXUS_NONCE__";
 const INDEX: &str = "index.html";
+/// What a worker may do: its policy is that of its own file. It calls the instance and compiles WebAssembly.
+const SCRIPT_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; frame-ancestors 'none'";
 const ABSENT: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Nexus</title></head><body>\
     <h1>Nexus is running</h1><p>This binary was built without the web client. Build both with <code>cargo xtask run</code>, \
     or use the API at <code>/api/v1</code>.</p></body></html>";
@@ -116,6 +118,9 @@ fn whole(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    if kind(path).starts_with("text/javascript") {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(SCRIPT_POLICY));
+    }
     headers.insert(ETAG, HeaderValue::try_from(tag).expect("base64 is a header's value"));
     response
 }

@@ -6,12 +6,15 @@
 //! It deliberately knows nothing of users' rights, HTTP or the gateway. The page of this subsystem is `docs/subsystems/store.md`.
 
 mod bus;
+pub mod cosigners;
 mod db;
 mod error;
+mod jsonl;
 pub mod limits;
 pub mod log;
 pub mod sql;
 mod sqlite;
+pub mod transparency;
 mod tx;
 mod values;
 

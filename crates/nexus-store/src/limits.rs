@@ -43,3 +43,11 @@ pub const RING_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const FLEETING_MAX: usize = 1_024;
 /// Rows that one call of [`log::trim`](crate::log::trim) deletes or writes.
 pub const TRIM_ROWS_MAX: usize = 500;
+/// Page cache in KiB of a database that one connection has for itself.
+pub const ALONE_CACHE_KIB: usize = 1_024;
+/// Frames of its write-ahead log after which a commit copies them into it.
+pub const WAL_FRAMES_ALONE: i32 = 1_000;
+/// Reads of the key log's files that run at the same time; more wait.
+pub const FILE_READS_AT_ONCE_MAX: usize = 16;
+/// Bytes of a line of the key log's files. A longer one is damage, not a line.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;

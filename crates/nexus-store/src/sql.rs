@@ -7,6 +7,7 @@ use nexus_types::timestamps::Timestamp;
 
 use crate::{Column, ColumnValue, StoreError, Tx, Value};
 
+pub mod admin_tokens;
 pub mod channels;
 pub mod guilds;
 pub mod invites;
@@ -15,6 +16,7 @@ pub mod members;
 pub mod messages;
 pub mod read_states;
 pub mod setup;
+pub mod transparency;
 pub mod users;
 
 macro_rules! integers {

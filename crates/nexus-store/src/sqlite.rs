@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Sender, TrySendError};
 
+pub(crate) use errors::classify;
 pub(crate) use session::Session;
 
 use crate::{Bus, NotReady, Options, StoreError, Tx};
@@ -189,6 +190,15 @@ impl Sqlite {
             Err(error) => tracing::error!(%error, "could not wait for the threads of the database"),
         }
     }
+}
+
+/// Opens or creates a cosigner's own file, for this process alone.
+pub(crate) fn open_alone(path: &Path) -> Result<rusqlite::Connection, StoreError> {
+    connections::assert_version()?;
+    connections::create_file(path)?;
+    let mut conn = connections::alone(path)?;
+    migrations::run(&mut conn, migrations::COSIGNER)?;
+    Ok(conn)
 }
 
 fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {

@@ -8,6 +8,7 @@ use nexus_core::logins::Tokens;
 use nexus_core::passwords::{Cost, Hasher};
 use nexus_core::{App, Caller, Clock, Ports, Settings, sessions};
 use nexus_store::{Db, Options};
+use nexus_types::limits::LOG_WINDOW_MS;
 use nexus_types::logins::Register;
 use tempfile::TempDir;
 
@@ -136,6 +137,7 @@ fn app(db: Db, clock: Clock, instance_key: [u8; 32], jwt_pkcs8: &[u8]) -> App {
             name: "Test".into(),
             registration_open: true,
             registration_needs_admin: false,
+            events_ms: LOG_WINDOW_MS,
         },
         tokens: Tokens::default(),
     })

@@ -105,8 +105,34 @@ error_codes! {
     TooManyChannels = (400, 30013, "too_many_channels", "Maximum number of guild channels reached (500)"),
     /// Too many invites.
     TooManyInvites = (400, 30016, "too_many_invites", "Maximum number of invites reached (1000)"),
+    /// Too many tokens for administrators' routes.
+    TooManyAdminTokens = (400, 0, "too_many_admin_tokens", "There are 100 such tokens already."),
     /// The guild is full.
     GuildFull = (403, 30001, "guild_full", "This community is full."),
+    /// No id of the key log.
+    InvalidDid = (400, 0, "invalid_did", "id must be 1 to 255 bytes of letters, digits and : . _ @ % -"),
+    /// No key that can be registered.
+    InvalidPublicKey = (400, 0, "invalid_public_key", "public_key must be an Ed25519 public key, 32 bytes in padded standard base64"),
+    /// A time that a registration can't have.
+    InvalidTimestamp = (400, 0, "invalid_timestamp", "timestamp must be an integer from 0 to 300 seconds from now"),
+    /// An id of this instance's own accounts.
+    DidReserved = (403, 0, "did_reserved", "ids that begin with did:nexus: belong to the accounts of this server"),
+    /// The key log is empty.
+    NoTreeHead = (404, 0, "no_tree_head", "No STH found"),
+    /// Nobody registered that id.
+    UnknownDid = (404, 0, "unknown_did", "No such id"),
+    /// No such leaf, or no tree of that size.
+    UnknownLeaf = (404, 0, "unknown_leaf", "No such leaf or tree size"),
+    /// The id has another key.
+    DidTaken = (409, 0, "did_taken", "the id has another key; a change needs a rotation signed by both keys"),
+    /// The id had that key and left it.
+    KeyReturned = (409, 0, "key_returned", "the id had that key before, and a key that was left never returns"),
+    /// A signature of the rotation is wrong or about something else.
+    RotationInvalid = (409, 0, "rotation_invalid", "a signature of the rotation is not good for this log, the id's current leaf and the new one"),
+    /// The new leaf is not later than the current one.
+    RotationNotLater = (409, 0, "rotation_not_later", "the timestamp must be later than that of the id's current leaf"),
+    /// Cosigners are missing; the same request will be answered once they are back.
+    NotPublished = (503, 0, "not_published", "not published yet: fewer than two cosigners answered; send the same request again"),
     /// Too many requests; the answer says when to come back.
     RateLimited = (429, 0, "rate_limited", "You are being rate limited."),
     /// Too many passwords are being hashed.
@@ -149,7 +175,9 @@ mod tests {
     #[test]
     fn every_code_has_a_client_status_and_a_word() {
         for code in ErrorCode::ALL {
-            assert!((400..500).contains(&code.status()), "{code:?}");
+            // Not published yet: neither the caller is at fault nor are we, and the caller can act.
+            let is_later = *code == ErrorCode::NotPublished;
+            assert!((400..500).contains(&code.status()) || is_later, "{code:?}");
             assert!(
                 code.word().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
                 "{code:?}"

@@ -37,6 +37,8 @@ pub const SETUP_LINK_MS: i64 = DAY_MS;
 pub const BAD_LOGINS_PER_MINUTE: u32 = 5;
 /// Wrong passwords a minute from one address, for whichever accounts: fewer than the hashes that may wait.
 pub const BAD_LOGINS_PER_ADDRESS_PER_MINUTE: u32 = 30;
+/// Tokens for administrators' routes.
+pub const ADMIN_TOKENS_MAX: i64 = 100;
 /// Registrations an hour from one address; those with an invite are also joins.
 pub const REGISTRATIONS_PER_HOUR: u32 = 20;
 
@@ -154,3 +156,64 @@ pub const SOCKETS_PER_LOGIN_MAX: usize = 20;
 pub const TYPING_MS: i64 = 10 * SECOND_MS;
 /// How long a stopping server waits for requests and sockets to end.
 pub const DRAIN_MS_MAX: i64 = 8 * SECOND_MS;
+
+// ── Transparency ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Leaves, and heads, that are proposed and published together.
+pub const LOG_BATCH_MAX: usize = 128;
+/// Registrations that may wait for the batch after the one that is being published.
+pub const LOG_QUEUE_MAX: usize = 1_024;
+/// Tree heads in one page.
+pub const HEADS_PAGE_MAX: usize = 1_000;
+/// Leaves in one page.
+pub const LEAVES_PAGE_MAX: usize = 1_000;
+/// Leaves of one id that its history shows.
+pub const ID_HISTORY_MAX: usize = 1_000;
+/// Ids whose current leaves are looked up at once.
+pub const IDS_PAGE_MAX: usize = 1_000;
+/// Bytes of a request to register a key.
+pub const REGISTRATION_BYTES_MAX: usize = 16 * 1024;
+/// Keys of cosigners, former ones included, that a log knows.
+pub const COSIGNER_KEYS_MAX: usize = 1_000;
+/// Hours of the log's growth that are told at once.
+pub const GROWTH_HOURS_MAX: i64 = 365 * 24;
+/// Refused proposals that a cosigner keeps as evidence; when there are so many, the oldest are kept.
+pub const EVIDENCE_MAX: usize = 1_000;
+/// Bytes of such a proposal that are kept.
+pub const EVIDENCE_BYTES_MAX: usize = 128 * 1024;
+
+// ── Relay ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Bytes of a relay frame, unless the operator says otherwise; a larger one closes with 1009.
+pub const RELAY_FRAME_BYTES: usize = 128 * 1024;
+/// The most that an operator may set [`RELAY_FRAME_BYTES`] to: a frame has to fit into a reader's queue, also when events double it.
+pub const RELAY_FRAME_BYTES_MAX: usize = 256 * 1024;
+/// Bytes that may wait for one reader before it is closed with 4901.
+pub const RELAY_QUEUE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that may wait for all readers together; beyond it, a reader that already keeps others waiting is closed with 4901.
+pub const RELAY_QUEUES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Relay sessions of one node at once.
+pub const RELAY_SESSIONS_MAX: usize = 65_536;
+/// Ids of one session, with those that it has yet to prove.
+pub const RELAY_IDS_PER_SESSION_MAX: usize = 64;
+/// Frames a second that a session may send, control frames included; what comes faster is read later.
+pub const RELAY_FRAMES_PER_SECOND: u32 = 200;
+/// Frames that it may send at once.
+pub const RELAY_FRAMES_BURST: u32 = 400;
+/// Frames that can't be taken (invalid, under another's name, before the proof) that a session may send at once; one more closes with
+/// 4400.
+pub const RELAY_FAULTS_BURST: u32 = 20;
+/// One of them is forgotten every so often.
+pub const RELAY_FAULT_MS: i64 = 3 * SECOND_MS;
+/// `undeliverable` answers that a session may get at once; further ones are left out.
+pub const RELAY_UNDELIVERABLE_BURST: u32 = 20;
+/// One more is allowed every so often.
+pub const RELAY_UNDELIVERABLE_MS: i64 = 500;
+/// How often the relay pings.
+pub const RELAY_PING_MS: i64 = 30 * SECOND_MS;
+/// A relay peer silent for this long is dropped.
+pub const RELAY_SILENCE_MS: i64 = 60 * SECOND_MS;
+/// How long a peer may take to prove an id.
+pub const RELAY_PROOF_MS: i64 = 10 * SECOND_MS;
+/// How long a posted frame may wait for its turn before it is answered with 429.
+pub const RELAY_POST_MS_MAX: i64 = 5 * SECOND_MS;

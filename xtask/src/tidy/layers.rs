@@ -28,28 +28,33 @@ const LAYERS: &[Layer] = &[
         dev: &[],
     },
     Layer {
+        package: "nexus-wasm",
+        may: &["nexus-crypto"],
+        dev: &[],
+    },
+    Layer {
         package: "nexus-store",
-        may: &["nexus-types"],
+        may: &["nexus-crypto", "nexus-types"],
         dev: &["nexus-testkit"],
     },
     Layer {
         package: "nexus-core",
-        may: &["nexus-store", "nexus-types"],
+        may: &["nexus-crypto", "nexus-store", "nexus-types"],
         dev: &["nexus-testkit"],
     },
     Layer {
         package: "nexus-server",
-        may: &["nexus-core", "nexus-store", "nexus-types"],
+        may: &["nexus-core", "nexus-crypto", "nexus-store", "nexus-types"],
         dev: &["nexus-testkit"],
     },
     Layer {
         package: "nexus-testkit",
-        may: &["nexus-core", "nexus-server", "nexus-store", "nexus-types"],
+        may: &["nexus-core", "nexus-crypto", "nexus-server", "nexus-store", "nexus-types"],
         dev: &[],
     },
     Layer {
         package: "nexus-bench",
-        may: &["nexus-core", "nexus-store", "nexus-types"],
+        may: &["nexus-core", "nexus-crypto", "nexus-store", "nexus-types"],
         dev: &[],
     },
     Layer {

@@ -7,7 +7,8 @@
 //! - `sh stopped`: as `sh run`, after the server of the page was stopped;
 //! - `sh` alone: only commands of `xtask`, which must exist, and what brings the reader to the place (`git clone`, `cd`).
 //!
-//! The blocks of one page run in order, in one empty directory, with `nexus` in the path and a port of the page's own.
+//! The blocks of one page run in order, in one empty directory, with `nexus` in the path and ports of the page's own in the place of
+//! 8080 and 8000, where a server listens, and of 8001 to 8003, where its cosigners do.
 
 use crate::root;
 use std::fmt::Write as _;
@@ -194,10 +195,12 @@ fn is_xtask_command(name: &str) -> bool {
         .any(|line| line.starts_with("  ") && line.split_whitespace().next() == Some(name))
 }
 
-/// An empty directory, a free port and, while a page says so, a server.
+/// An empty directory, free ports and, while a page says so, a server.
 struct Stage {
     folder: PathBuf,
     port: u16,
+    /// Those of the documents, and ours.
+    ports: Vec<(u16, u16)>,
     server: Option<Child>,
 }
 
@@ -212,13 +215,13 @@ impl Stage {
         let wrapper = folder.join("bin/nexus");
         fs::write(&wrapper, WRAPPER).expect("the target directory is writable");
         fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("our own file can be made executable");
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("loopback has a free port")
-            .port();
+        // All are held until all are known, so that they differ.
+        let listeners = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").expect("loopback has a free port"));
+        let [port, first, second, third] = listeners.map(|listener| listener.local_addr().expect("it has an address").port());
         Self {
             folder,
             port,
+            ports: vec![(8080, port), (8000, port), (8001, first), (8002, second), (8003, third)],
             server: None,
         }
     }
@@ -267,11 +270,11 @@ impl Stage {
     }
 
     fn shell(&self, block: &Block) -> Command {
-        let port = format!(":{}", self.port);
-        let body = block
-            .body
-            .replace("localhost:8080", &format!("127.0.0.1{port}"))
-            .replace("127.0.0.1:8080", &format!("127.0.0.1{port}"));
+        let body = self.ports.iter().fold(block.body.clone(), |body, (theirs, ours)| {
+            let ours = format!("127.0.0.1:{ours}");
+            body.replace(&format!("localhost:{theirs}"), &ours)
+                .replace(&format!("127.0.0.1:{theirs}"), &ours)
+        });
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path =
             std::env::join_paths([self.folder.join("bin")].into_iter().chain(std::env::split_paths(&path))).expect("PATH was one before");
@@ -316,6 +319,10 @@ impl Stage {
         while Instant::now() < deadline && health(self.port).is_ok() {
             thread::sleep(Duration::from_millis(20));
         }
+        // What answers no more may still be writing what it has, which is as long as it holds its directory.
+        while Instant::now() < deadline && lives(server.id()) {
+            thread::sleep(Duration::from_millis(20));
+        }
         signal("-KILL", &group);
         server.wait().expect("our own child can be waited for");
     }
@@ -330,6 +337,21 @@ impl Drop for Stage {
 /// A group that is gone already is what we wanted, so the answer of `kill` does not matter.
 fn signal(kind: &str, group: &str) {
     Command::new("kill").args([kind, "--", group]).output().expect("kill starts");
+}
+
+/// Is a process of the group left, other than as an entry that nobody has collected? Where there is no `/proc`, nobody knows.
+fn lives(group: u32) -> bool {
+    let Ok(entries) = fs::read_dir("/proc") else { return false };
+    let stats = entries
+        .flatten()
+        .filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+    stats.into_iter().any(|stat| {
+        // After the name in brackets: the state, the parent, the group.
+        let fields: Vec<&str> = stat
+            .rsplit_once(')')
+            .map_or(vec![], |(_, fields)| fields.split_whitespace().collect());
+        matches!(fields[..], [state, _, its, ..] if state != "Z" && its.parse() == Ok(group))
+    })
 }
 
 fn health(port: u16) -> std::io::Result<String> {

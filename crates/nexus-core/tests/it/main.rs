@@ -12,4 +12,5 @@ mod messages;
 mod read_states;
 mod sessions;
 mod setup;
+mod transparency;
 mod users;

@@ -4,11 +4,12 @@ use nexus_core::sessions::Resumption;
 use nexus_core::sweeps;
 use nexus_store::{StoreError, log};
 use nexus_types::ErrorCode;
+use nexus_types::guilds::CreateGuild;
 use nexus_types::ids::Position;
 use nexus_types::limits::LOG_WINDOW_MS;
 
 use crate::harbour::Harbour;
-use crate::support::refused;
+use crate::support::{World, refused};
 
 #[tokio::test]
 async fn a_session_goes_on_between_its_base_and_the_head() {
@@ -83,6 +84,21 @@ async fn the_window_is_what_was_promised() {
     );
     harbour.world.pass(1);
     assert_eq!(resume().await, Resumption::Stale);
+}
+
+#[tokio::test]
+async fn an_operator_may_keep_events_for_longer() {
+    for (kept_ms, is_kept) in [(LOG_WINDOW_MS, false), (2 * LOG_WINDOW_MS, true)] {
+        let world = World::with(|settings| settings.events_ms = kept_ms);
+        let owner = world.caller(&world.register("owner").await).await;
+        let draft = CreateGuild { name: "Harbour".into() };
+        let made = world.app.guilds().create(owner, draft).await.expect("it is made");
+        world.pass(LOG_WINDOW_MS + 1);
+        sweeps::sweep(&world.app).await.expect("the sweep");
+        let topics = [made.guild.id.0];
+        let left = world.db.read(async move |tx| log::after(tx, 0, &topics, 0, 10).await).await;
+        assert_eq!(left.map(|entries| !entries.is_empty()), Ok::<_, StoreError>(is_kept), "{kept_ms}");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use nexus_core::passwords::{Cost, Hasher};
 use nexus_core::{App, Caller, Clock, Error, Ports, Settings};
 use nexus_store::{Db, Entry, Options, Window};
 use nexus_types::ErrorCode;
+use nexus_types::limits::LOG_WINDOW_MS;
 use nexus_types::logins::{Granted, Register, SignIn};
 use tempfile::TempDir;
 
@@ -51,6 +52,7 @@ impl World {
             name: "Test".into(),
             registration_open: true,
             registration_needs_admin: false,
+            events_ms: LOG_WINDOW_MS,
         };
         change(&mut settings);
         Self::new(settings, CHEAP)
@@ -63,6 +65,7 @@ impl World {
                 name: "Test".into(),
                 registration_open: true,
                 registration_needs_admin: false,
+                events_ms: LOG_WINDOW_MS,
             },
             Cost::default(),
         )

@@ -16,8 +16,9 @@ use tokio::time::{Instant, sleep_until};
 use super::fanout::{Joining, ends};
 use super::frames::{self, Prepared};
 use super::session::{Command, Session};
-use super::socket::{Incoming, Socket};
+use super::socket::Socket;
 use super::{Gateway, Seat};
+use crate::websockets::Incoming;
 
 /// How long a closed socket may take to send what it still has to.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -90,6 +91,11 @@ impl Connection {
             loop {
                 match self.socket.read() {
                     Incoming::Text(text) => self.obey(&text).await,
+                    // Some libraries send JSON in binary frames.
+                    Incoming::Binary(bytes) => match str::from_utf8(&bytes) {
+                        Ok(text) => self.obey(text).await,
+                        Err(_) => self.socket.close(CloseCode::Decode),
+                    },
                     Incoming::Control | Incoming::TurnOver if !self.session.admit(self.now_ms()) => {
                         self.socket.close(CloseCode::RateLimited);
                     }

@@ -1,32 +1,12 @@
-//! The bytes of server frames: WebSocket header, payload, tail; made once for an event and shared by all who get it.
+//! The bytes of dispatches: WebSocket header, payload, tail; made once for an event and shared by all who get it.
 
 use bytes::Bytes;
 use nexus_core::events;
 use nexus_store::Entry;
 use nexus_types::dispatches::{Dispatch, Piece, shared, tail};
 use nexus_types::events::{BadEntry, Event, Kind};
-use tungstenite::protocol::CloseFrame;
-use tungstenite::protocol::frame::Frame;
-use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-/// A text frame as it goes on the wire. A server does not mask, so the same bytes serve every socket.
-pub(super) fn text(payload: impl Into<Bytes>) -> Bytes {
-    let frame = Frame::message(payload, OpCode::Data(Data::Text), true);
-    let mut bytes = Vec::with_capacity(frame.len());
-    frame.format(&mut bytes).expect("a vector takes every byte");
-    bytes.into()
-}
-
-/// A close frame.
-pub(super) fn close(code: u16, reason: &'static str) -> Bytes {
-    let frame = Frame::close(Some(CloseFrame {
-        code: code.into(),
-        reason: reason.into(),
-    }));
-    let mut bytes = Vec::with_capacity(frame.len());
-    frame.format(&mut bytes).expect("a vector takes every byte");
-    bytes.into()
-}
+pub(super) use crate::websockets::frames::text;
 
 /// An entry of the log, ready to be sent.
 pub(super) struct Prepared {

@@ -1,8 +1,9 @@
 //! What a caller is told when something went wrong, and what only the log is told.
 //!
 //! # Shape
-//! `{"code": int, "message", "error": "snake_case", "request_id", "errors"?, "retry_after"?, "global"?}`. The request id is filled
-//! in by [`super::answer`], which also logs a failure of ours, once, with its whole chain of causes.
+//! `{"code": int, "message", "error": "snake_case", "request_id", "errors"?, "retry_after"?, "global"?}`; on the routes of the
+//! transparency contract `{"detail": sentence}` and nothing else. The request id is filled in by [`super::Door::answer`], which also
+//! logs a failure of ours, once, with its whole chain of causes.
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use nexus_types::{ErrorCode, FieldErrors};
 use serde_json::{Map, Value, json};
 
 use super::limits::Exhausted;
+use super::routes::Shape;
 
 /// A failed request.
 #[derive(Debug, Clone)]
@@ -145,21 +147,25 @@ impl ApiError {
     }
 
     /// Writes the answer's body and its headers.
-    pub(super) fn render(&self, response: &mut Response, request_id: &str) {
+    pub(super) fn render(&self, response: &mut Response, request_id: &str, shape: Shape) {
         let words = self.words();
-        let mut body = json!({ "code": words.code, "message": words.message, "error": words.error, "request_id": request_id });
-        if let Fault::Core(Error::Refused(refusal)) = &*self.0
-            && !refusal.fields.0.is_empty()
-        {
-            body["errors"] = Value::Object(Map::clone(&refusal.fields.0));
-        }
+        let fields = match &*self.0 {
+            Fault::Core(Error::Refused(refusal)) => &refusal.fields,
+            _ => &FieldErrors::default(),
+        };
+        let mut body = match shape {
+            Shape::Discord => discord(&words, request_id, fields),
+            Shape::Detail => json!({ "detail": detail(&words, fields) }),
+        };
         if let Some(after_ms) = words.retry_after_ms {
-            body["retry_after"] = json!(after_ms as f64 / 1_000.0);
+            if shape == Shape::Discord {
+                body["retry_after"] = json!(after_ms as f64 / 1_000.0);
+            }
             response
                 .headers_mut()
                 .insert(RETRY_AFTER, HeaderValue::from(after_ms.max(0).cast_unsigned().div_ceil(1_000)));
         }
-        if words.status == StatusCode::TOO_MANY_REQUESTS {
+        if words.status == StatusCode::TOO_MANY_REQUESTS && shape == Shape::Discord {
             let global = matches!(&*self.0, Fault::Limited(exhausted) if exhausted.global);
             body["global"] = json!(global);
             if global {
@@ -176,6 +182,33 @@ impl ApiError {
         response.headers_mut().remove(CONTENT_LENGTH);
         *response.body_mut() = Body::from(body.to_string());
     }
+}
+
+fn discord(words: &Words, request_id: &str, fields: &FieldErrors) -> Value {
+    let mut body = json!({ "code": words.code, "message": words.message, "error": words.error, "request_id": request_id });
+    if !fields.0.is_empty() {
+        body["errors"] = Value::Object(Map::clone(&fields.0));
+    }
+    body
+}
+
+/// One sentence: the first field that is wrong, or what is wrong as a whole.
+fn detail(words: &Words, fields: &FieldErrors) -> String {
+    let mut path = vec![];
+    let mut at = &fields.0;
+    while let Some((name, below)) = at.iter().next() {
+        if name == "_errors" {
+            let message = below[0]["message"].as_str().unwrap_or(words.message);
+            return match path.first() {
+                Some(&"_body") | None => message.to_owned(),
+                Some(_) => format!("{}: {message}", path.join(".")),
+            };
+        }
+        path.push(name.as_str());
+        let Some(inner) = below.as_object() else { break };
+        at = inner;
+    }
+    words.message.to_owned()
 }
 
 impl IntoResponse for ApiError {
@@ -224,7 +257,7 @@ mod tests {
         let error = ApiError::from(Error::internal("count sheep", "they ran"));
         assert_eq!(error.fault().expect("ours"), "could not count sheep: they ran");
         let mut response = Response::new(Body::empty());
-        error.render(&mut response, "r1");
+        error.render(&mut response, "r1", Shape::Discord);
         assert_eq!(response.status(), 500);
     }
 }

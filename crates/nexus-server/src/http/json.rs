@@ -44,7 +44,7 @@ impl<T: DeserializeOwned> FromRequest<Node> for Json<T> {
 
     async fn from_request(request: Request, _: &Node) -> Result<Self, ApiError> {
         require_json(request.headers())?;
-        parse(&read(request.into_body()).await?).map(Self)
+        parse(&read(request.into_body(), BODY_BYTES_MAX).await?).map(Self)
     }
 }
 
@@ -56,7 +56,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Node> for OptionalJson<T> {
             return Ok(Self(T::default()));
         }
         let is_json = require_json(request.headers());
-        let bytes = read(request.into_body()).await?;
+        let bytes = read(request.into_body(), BODY_BYTES_MAX).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
@@ -84,7 +84,7 @@ impl IntoResponse for NoContent {
 }
 
 /// Writes a value with a status.
-pub(super) fn write(status: StatusCode, value: &impl Serialize) -> Response {
+pub(crate) fn write(status: StatusCode, value: &impl Serialize) -> Response {
     let mut bytes = Vec::with_capacity(512);
     serde_json::to_writer(&mut bytes, value).expect("our shapes have string keys and no failing parts");
     let mut response = Response::new(Body::from(bytes));
@@ -107,16 +107,16 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-/// Reads a whole body within the limits of size and time.
-async fn read(body: Body) -> Result<Bytes, ApiError> {
+/// Reads a whole body within a limit of size and that of time.
+pub(crate) async fn read(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
     let limit = Duration::from_millis(BODY_MS_MAX.cast_unsigned());
-    tokio::time::timeout(limit, collect(body))
+    tokio::time::timeout(limit, collect(body, bytes_max))
         .await
         .unwrap_or_else(|_| Err(ErrorCode::RequestTimeout.into()))
 }
 
-async fn collect(mut body: Body) -> Result<Bytes, ApiError> {
-    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
+    if body.size_hint().lower() > bytes_max as u64 {
         discard(body).await;
         return Err(ErrorCode::PayloadTooLarge.into());
     }
@@ -125,12 +125,12 @@ async fn collect(mut body: Body) -> Result<Bytes, ApiError> {
         // A client that went away reads no answer; what it left is no JSON.
         let frame = frame.map_err(|_| ApiError::from(ErrorCode::InvalidJson))?;
         let Ok(data) = frame.into_data() else { continue };
-        if whole.is_empty() && body.is_end_stream() {
-            return Ok(data);
-        }
-        if whole.len() + data.len() > BODY_BYTES_MAX {
+        if whole.len() + data.len() > bytes_max {
             discard(body).await;
             return Err(ErrorCode::PayloadTooLarge.into());
+        }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
         }
         whole.extend_from_slice(&data);
     }
@@ -410,7 +410,7 @@ mod tests {
         ] {
             let error = parse::<Draft>(bad.as_bytes()).expect_err("another shape");
             let mut response = Response::new(Body::empty());
-            error.render(&mut response, "r");
+            error.render(&mut response, "r", super::super::routes::Shape::Discord);
             let body = serde_json::from_slice::<Value>(&body_of(response)).expect("JSON");
             assert_eq!(
                 (body["code"].as_u64(), body["errors"].pointer(path)),

@@ -212,6 +212,36 @@ impl Limits {
     }
 }
 
+/// One limit a second for each address, for routes that know nobody.
+pub(super) struct AddressLimit {
+    started: Instant,
+    limiter: Option<Limiter<Net>>,
+}
+
+impl AddressLimit {
+    /// So many a second, and as many at once; or no limit.
+    pub(super) fn new(bucket: &'static str, per_second: Option<u32>) -> Self {
+        Self {
+            started: Instant::now(),
+            limiter: per_second.map(|limit| Limiter::new(bucket, limit, 1)),
+        }
+    }
+
+    /// One more from where this request came from.
+    ///
+    /// # Errors
+    /// Too many came from there.
+    pub(super) fn take(&self, exchange: &Exchange) -> Result<(), ApiError> {
+        let Some(limiter) = &self.limiter else { return Ok(()) };
+        let taken = limiter.take(net(exchange.address), self.started.elapsed().as_micros() as u64);
+        exchange.quota.note(match &taken {
+            Ok(quota) => *quota,
+            Err(exhausted) => exhausted.quota,
+        });
+        Ok(taken.map(drop)?)
+    }
+}
+
 /// The limits as one request sees them. What it uses stands in the headers of its answer.
 pub(super) struct Slots {
     node: Node,

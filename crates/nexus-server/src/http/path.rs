@@ -7,7 +7,6 @@ use http::request::Parts;
 use nexus_types::ErrorCode;
 use nexus_types::ids::{ChannelId, GuildId, LoginId, MessageId, UserId};
 
-use super::Node;
 use super::error::ApiError;
 
 /// The variable segments of a path, in order.
@@ -19,6 +18,9 @@ pub(super) struct Path<T>(pub T);
 
 /// One segment.
 pub(super) trait Segment: Sized {
+    /// The code to refuse it with if it is no text at all.
+    const UNREADABLE: ErrorCode = ErrorCode::InvalidId;
+
     /// # Errors
     /// The code to refuse it with.
     fn read(text: &str) -> Result<Self, ErrorCode>;
@@ -50,6 +52,9 @@ impl Segment for String {
 
 /// All segments of a route.
 pub(super) trait Segments: Sized {
+    /// The code to refuse them with if they are no text at all.
+    const UNREADABLE: ErrorCode = ErrorCode::InvalidId;
+
     /// # Errors
     /// The code to refuse them with.
     fn read<'a>(segments: impl Iterator<Item = &'a str>) -> Result<Self, ErrorCode>;
@@ -60,6 +65,8 @@ fn next<'a, T: Segment>(segments: &mut impl Iterator<Item = &'a str>) -> Result<
 }
 
 impl<T: Segment> Segments for T {
+    const UNREADABLE: ErrorCode = T::UNREADABLE;
+
     fn read<'a>(mut segments: impl Iterator<Item = &'a str>) -> Result<Self, ErrorCode> {
         next(&mut segments)
     }
@@ -71,13 +78,11 @@ impl<A: Segment, B: Segment> Segments for (A, B) {
     }
 }
 
-impl<T: Segments> FromRequestParts<Node> for Path<T> {
+impl<T: Segments, S: Send + Sync> FromRequestParts<S> for Path<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, node: &Node) -> Result<Self, ApiError> {
-        let segments = RawPathParams::from_request_parts(parts, node)
-            .await
-            .map_err(|_| ErrorCode::InvalidId)?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let segments = RawPathParams::from_request_parts(parts, state).await.map_err(|_| T::UNREADABLE)?;
         Ok(Self(T::read(segments.iter().map(|(_, segment)| segment))?))
     }
 }
@@ -86,10 +91,10 @@ impl<T: Segments> FromRequestParts<Node> for Path<T> {
 #[derive(Debug)]
 pub(super) struct Query(String);
 
-impl FromRequestParts<Node> for Query {
+impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Node) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self(parts.uri.query().unwrap_or_default().to_owned()))
     }
 }
@@ -133,15 +138,58 @@ impl Query {
     /// `InvalidLimit` outside of 1 to `max`.
     pub(super) fn limit(&self, default: i64, max: i64) -> Result<i64, ErrorCode> {
         let Some(text) = self.value("limit")? else { return Ok(default) };
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let limit = text.parse().ok().filter(|limit| digits && (1..=max).contains(limit));
+        let limit = whole(text).filter(|limit| (1..=max).contains(limit));
         limit.ok_or(ErrorCode::InvalidLimit)
     }
+
+    /// A number from 0 on, if it is there.
+    ///
+    /// # Errors
+    /// `InvalidQuery` if it is no such number, or there twice.
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, ErrorCode> {
+        let Some(text) = self.value(name)? else { return Ok(None) };
+        let number = whole(text).map(i64::cast_unsigned);
+        number.map(Some).ok_or(ErrorCode::InvalidQuery)
+    }
+
+    /// A number from 0 on, which must be there.
+    ///
+    /// # Errors
+    /// As [`Query::number`].
+    pub(super) fn required(&self, name: &str) -> Result<u64, ErrorCode> {
+        self.number(name)?.ok_or(ErrorCode::InvalidQuery)
+    }
+}
+
+/// Digits alone, up to what a database holds.
+fn whole(text: &str) -> Option<i64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_digits_alone() {
+        let number = |query: &str| Query(query.to_owned()).number("first");
+        assert_eq!(
+            (number("x=1"), number("first=0"), number("first=007")),
+            (Ok(None), Ok(Some(0)), Ok(Some(7)))
+        );
+        for bad in [
+            "first=",
+            "first=-1",
+            "first=+1",
+            "first=1.0",
+            "first=9223372036854775808",
+            "first=1&first=1",
+        ] {
+            assert_eq!(number(bad), Err(ErrorCode::InvalidQuery), "{bad}");
+        }
+        assert_eq!(Query(String::new()).required("first"), Err(ErrorCode::InvalidQuery));
+    }
 
     #[test]
     fn a_limit_is_a_number_in_its_range() {

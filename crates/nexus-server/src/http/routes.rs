@@ -1,7 +1,14 @@
-//! Paths: one spelling for the router, and a template for the log.
+//! Paths: one spelling for the router, a template for the log, and the shape that errors have there.
 
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::extract::{MatchedPath, Request};
 use http::Uri;
 use http::uri::PathAndQuery;
+use tower::{Layer, Service};
+
+use super::Exchange;
 
 /// The prefix that Discord's libraries use, and the one that routes are known by.
 const DISCORD: &str = "/api/v10/";
@@ -33,10 +40,102 @@ pub(super) fn normal(uri: &Uri) -> Option<Uri> {
     Some(Uri::from(path))
 }
 
+/// How an error looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// As Discord writes them: `{"code", "message", …}`.
+    Discord,
+    /// As the transparency contract has them: `{"detail"}`.
+    Detail,
+}
+
+/// First words of the transparency contract's routes.
+const DETAILED: &[&str] = &["did", "sth", "ws", ".well-known", "metrics"];
+
+/// The shape of errors on a path.
+pub(super) fn shape(path: &str) -> Shape {
+    let first = path.split('/').find(|part| !part.is_empty()).unwrap_or_default();
+    if DETAILED.contains(&first) { Shape::Detail } else { Shape::Discord }
+}
+
+/// Notes which route a request met. It is no layer that boxes: it looks and passes on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Note;
+
+impl<S> Layer<S> for Note {
+    type Service = Noted<S>;
+    fn layer(&self, inner: S) -> Noted<S> {
+        Noted(inner)
+    }
+}
+
+/// See [`Note`].
+#[derive(Debug, Clone)]
+pub(super) struct Noted<S>(S);
+
+impl<S: Service<Request>> Service<Request> for Noted<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> S::Future {
+        let extensions = request.extensions();
+        if let (Some(path), Some(exchange)) = (extensions.get::<MatchedPath>(), extensions.get::<Arc<Exchange>>()) {
+            exchange.route.get_or_init(|| path.clone());
+        }
+        self.0.call(request)
+    }
+}
+
 /// Every fixed word in our routes. Anything else in a path is somebody's data.
 const WORDS: &[&str] = &[
-    "@me", "ack", "api", "assets", "auth", "channels", "gateway", "guilds", "health", "instance", "invites", "livez", "login", "logins",
-    "logout", "members", "messages", "readyz", "refresh", "register", "roles", "setup", "typing", "users", "v1", "v10",
+    "@me",
+    "ack",
+    "api",
+    "assets",
+    "auth",
+    "chain",
+    "channels",
+    "consistency",
+    "cosigners",
+    "did",
+    "events",
+    "frames",
+    "gateway",
+    "growth",
+    "guilds",
+    "health",
+    "history",
+    "inclusion",
+    "instance",
+    "invites",
+    "key-transparency",
+    "latest",
+    "leaves",
+    "livez",
+    "login",
+    "logins",
+    "logout",
+    "members",
+    "messages",
+    "metrics",
+    "proof",
+    "readyz",
+    "refresh",
+    "register",
+    "roles",
+    "setup",
+    "sth",
+    "typing",
+    "users",
+    "v1",
+    "v10",
+    ".well-known",
+    "ws",
 ];
 
 /// The path without anything that a person or a guesser put into it.
@@ -74,10 +173,28 @@ mod tests {
     }
 
     #[test]
+    fn errors_look_as_their_contract_says() {
+        for path in [
+            "/did/register",
+            "//sth//latest",
+            "/ws/x",
+            "/.well-known/key-transparency",
+            "/metrics",
+        ] {
+            assert_eq!(shape(path), Shape::Detail, "{path}");
+        }
+        for path in ["/", "/api/v1/did", "/health", "/didactic"] {
+            assert_eq!(shape(path), Shape::Discord, "{path}");
+        }
+    }
+
+    #[test]
     fn a_template_tells_nothing_of_people() {
         assert_eq!(template("/api/v1/channels/42/messages"), "/api/v1/channels/{id}/messages");
         assert_eq!(template("/api/v1/invites/s3cret"), "/api/v1/invites/{}");
         assert_eq!(template("/alice@example.org"), "/{}");
+        assert_eq!(template("/did/did:nexus:alice/history"), "/did/{}/history");
+        assert_eq!(template("/.well-known/key-transparency"), "/.well-known/key-transparency");
         assert_eq!(template("//"), "/");
     }
 }

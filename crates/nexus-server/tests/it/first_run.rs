@@ -22,11 +22,19 @@ fn the_first_run_makes_everything_private_and_prints_the_way_in() {
         .expect("a folder")
         .map(|entry| entry.expect("an entry").path())
         .collect();
-    for name in ["instance.key", "jwt.key", "nexus.toml", "nexus.lock", "nexus.db"] {
+    for name in [
+        "instance.key",
+        "jwt.key",
+        "log.key",
+        "nexus.toml",
+        "nexus.lock",
+        "nexus.db",
+        "cosigners",
+    ] {
         assert!(names.contains(&server.data().join(name)), "{name} in {names:?}");
     }
     for path in names {
-        assert_eq!(mode(&path), 0o600, "{path:?}");
+        assert_eq!(mode(&path), if path.is_dir() { 0o700 } else { 0o600 }, "{path:?}");
     }
     let health = server.ask("GET", "/health").send().expect(200);
     assert_eq!(

@@ -1,5 +1,7 @@
 //! A backup is put back: no session may go on in a history that is gone.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +16,13 @@ fn restored(data: &Path) -> Ended {
 fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("a folder") {
         let path = entry.expect("an entry").path();
-        std::fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("copied");
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            DirBuilder::new().mode(0o700).recursive(true).create(&target).expect("made");
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, target).expect("copied");
+        }
     }
 }
 

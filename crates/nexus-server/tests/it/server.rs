@@ -36,7 +36,15 @@ pub(crate) fn nexus<A: AsRef<OsStr>>(arguments: &[A], environment: &[(&str, &str
 
 fn command(environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nexus"));
-    for name in ["PORT", "NEXUS_DATA"] {
+    for name in [
+        "PORT",
+        "NEXUS_DATA",
+        "RATE_LIMIT_RPS",
+        "MAX_WS_PAYLOAD_BYTES",
+        "COSIGNER_0_SK",
+        "COSIGNER_1_SK",
+        "COSIGNER_2_SK",
+    ] {
         command.env_remove(name);
     }
     command.envs(environment.iter().copied());
@@ -79,7 +87,12 @@ impl Server {
 
     /// A server over this directory, which stays.
     pub(crate) fn start(data: &Path, flags: &[&str]) -> Self {
-        let child = command(&[])
+        Self::start_in(data, flags, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn start_in(data: &Path, flags: &[&str], environment: &[(&str, &str)]) -> Self {
+        let child = command(environment)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(flags)

@@ -2,12 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::errors::classify;
-use crate::limits::{BUSY_TIME_MAX, STATEMENTS_MAX};
+use crate::limits::{ALONE_CACHE_KIB, BUSY_TIME_MAX, STATEMENTS_MAX, WAL_FRAMES_ALONE};
 use crate::{Options, StoreError};
 
 /// 3.7.0 to 3.51.2 can corrupt a database when several connections share a write-ahead log that starts anew.
@@ -62,6 +63,33 @@ fn configure_writer(conn: &Connection, options: &Options) -> rusqlite::Result<()
     Ok(())
 }
 
+/// The only connection to a small database, which no other process may open meanwhile.
+pub(super) fn alone(path: &Path) -> Result<Connection, StoreError> {
+    let options = Options {
+        cache_kib: ALONE_CACHE_KIB,
+        ..Options::default()
+    };
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    match configure_alone(&conn, &options) {
+        Ok(()) => Ok(conn),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            let cause = format!("{}: another process has it open", path.display());
+            Err(StoreError::internal("open the database", cause))
+        }
+        Err(error) => Err(classify("configure the database", &error)),
+    }
+}
+
+fn configure_alone(conn: &Connection, options: &Options) -> rusqlite::Result<()> {
+    // Before the first look at the file, so that the lock is taken with it and held until the connection ends.
+    conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    configure(conn, options, Duration::ZERO)?;
+    configure_writer(conn, options)?;
+    // Nobody else copies the write-ahead log here.
+    conn.pragma_update(None, "wal_autocheckpoint", WAL_FRAMES_ALONE)?;
+    conn.execute_batch("BEGIN IMMEDIATE; COMMIT")
+}
+
 /// A connection that can't write.
 pub(super) fn reader(path: &Path, options: &Options) -> Result<Connection, StoreError> {
     let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, options)?;
@@ -76,15 +104,19 @@ pub(super) fn checkpointer(path: &Path, options: &Options) -> Result<Connection,
 }
 
 fn open(path: &Path, mode: OpenFlags, options: &Options) -> Result<Connection, StoreError> {
-    // No mutex: each connection belongs to one thread.
-    let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(|error| StoreError::internal("open the database", format!("{}: {error}", path.display())))?;
-    configure(&conn, options).map_err(|error| classify("configure the database", &error))?;
+    let conn = connect(path, mode)?;
+    configure(&conn, options, BUSY_TIME_MAX).map_err(|error| classify("configure the database", &error))?;
     Ok(conn)
 }
 
-fn configure(conn: &Connection, options: &Options) -> rusqlite::Result<()> {
-    conn.busy_timeout(BUSY_TIME_MAX)?;
+fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
+    // No mutex: each connection belongs to one thread.
+    Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| StoreError::internal("open the database", format!("{}: {error}", path.display())))
+}
+
+fn configure(conn: &Connection, options: &Options, busy_time_max: Duration) -> rusqlite::Result<()> {
+    conn.busy_timeout(busy_time_max)?;
     // FULL: a commit is on the disk before it is answered. NORMAL may lose the last commits at a power cut.
     conn.pragma_update(None, "synchronous", "FULL")?;
     // On, because Postgres always checks them; a schema without references pays nothing.

@@ -5,7 +5,7 @@ use rusqlite::{Error, ErrorCode, ffi};
 use crate::StoreError;
 
 /// Turns an error of SQLite into ours.
-pub(super) fn classify(doing: &'static str, error: &Error) -> StoreError {
+pub(crate) fn classify(doing: &'static str, error: &Error) -> StoreError {
     let Error::SqliteFailure(code, message) = error else {
         return StoreError::internal(doing, error);
     };

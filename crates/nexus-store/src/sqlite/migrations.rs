@@ -22,10 +22,29 @@ pub(super) struct Migration {
 }
 
 /// Every migration this binary knows, in order.
-pub(super) const ALL: &[Migration] = &[Migration {
+pub(super) const ALL: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "start",
+        sql: include_str!("../../migrations/sqlite/0001_start.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "transparency",
+        sql: include_str!("../../migrations/sqlite/0002_transparency.sql"),
+    },
+    Migration {
+        number: 3,
+        name: "admin_tokens",
+        sql: include_str!("../../migrations/sqlite/0003_admin_tokens.sql"),
+    },
+];
+
+/// Those of a cosigner's own file.
+pub(super) const COSIGNER: &[Migration] = &[Migration {
     number: 1,
     name: "start",
-    sql: include_str!("../../migrations/sqlite/0001_start.sql"),
+    sql: include_str!("../../migrations/cosigner/0001_start.sql"),
 }];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (
@@ -194,20 +213,21 @@ mod tests {
 
     #[test]
     fn every_file_is_embedded_under_its_number_and_name() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
-        let mut files: Vec<_> = std::fs::read_dir(folder)
-            .expect("the folder is there")
-            .map(|file| file.expect("a file").file_name().into_string().expect("a plain name"))
-            .collect();
-        files.sort();
-        let embedded: Vec<_> = ALL
-            .iter()
-            .map(|migration| format!("{:04}_{}.sql", migration.number, migration.name))
-            .collect();
-        assert_eq!(files, embedded);
-        assert!(
-            ALL.iter().zip(1..).all(|(migration, number)| migration.number == number),
-            "numbers have no gap"
-        );
+        for (folder, embedded) in [("sqlite", ALL), ("cosigner", COSIGNER)] {
+            let mut files: Vec<_> = std::fs::read_dir(format!("{}/migrations/{folder}", env!("CARGO_MANIFEST_DIR")))
+                .expect("the folder is there")
+                .map(|file| file.expect("a file").file_name().into_string().expect("a plain name"))
+                .collect();
+            files.sort();
+            let names: Vec<_> = embedded
+                .iter()
+                .map(|migration| format!("{:04}_{}.sql", migration.number, migration.name))
+                .collect();
+            assert_eq!(files, names);
+            assert!(
+                embedded.iter().zip(1..).all(|(migration, number)| migration.number == number),
+                "numbers have no gap"
+            );
+        }
     }
 }

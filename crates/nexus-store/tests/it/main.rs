@@ -4,10 +4,14 @@
 mod support;
 #[macro_use]
 mod sql_scene;
+#[macro_use]
+mod key_log;
 
 mod bus;
+mod cosigners;
 mod failures;
 mod files;
+mod jsonl;
 mod log;
 mod reads;
 mod sql_channels;
@@ -18,4 +22,5 @@ mod sql_members;
 mod sql_messages;
 mod sql_read_states;
 mod sql_users;
+mod transparency;
 mod writes;
