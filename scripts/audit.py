@@ -362,9 +362,12 @@ class KeyDocument:
     def key_at(self, name, moment):
         return next((key for key in self.keys if key.name == name and key.counts_at(moment)), None)
 
-    def is_single_operator(self):
+    def statement(self):
         operators = [key.operator for key in self.keys if key.end is None]
-        return any(operators.count(one) >= THRESHOLD for one in operators)
+        if any(operators.count(one) >= THRESHOLD for one in operators):
+            return "single-operator log"
+        # Any two quorums of three share a cosigner.
+        return "one cosigner is the log's own" if "this server" in operators else "cosigned by independent operators"
 
 
 # The judgement.
@@ -451,7 +454,7 @@ class Audit:
             raise Fault("stale_head", "the log holds a leaf that no head is over", leaf=self.tree.size)
 
     def verdict(self):
-        who = "single-operator log" if self.document.is_single_operator() else "cosigned by independent operators"
+        who = self.document.statement()
         root = b64(self.head.root) if self.head else "none"
         return f"honest: {self.tree.size} leaves of {len(self.current)} ids under {self.heads} heads, root {root}; {who}"
 

@@ -48,7 +48,7 @@ export function spread(end: number, count: number): number[] {
 
 /** What is said of a log that holds. */
 export function verdict(reading: Reading, keys: KeyHistory): string {
-  const who = keys.isSingleOperator() ? "single-operator log" : "cosigned by independent operators";
+  const who = keys.statement();
   const root = reading.latest?.root.toString("base64") ?? "none";
   return `honest: ${reading.leaves} leaves of ${reading.users} ids under ${reading.heads} heads, root ${root}; ${who}`;
 }

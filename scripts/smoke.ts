@@ -30,10 +30,12 @@ export async function smoke(http: Http, limits: Limits, state: string | null, sa
   const seen = state === null ? null : await readSeen(state);
   const document = await documentOf(http);
   const keys = new KeyHistory(document);
-  say(`keys: ${document.keys.length} of three cosigners, ${keys.isSingleOperator() ? "single-operator log" : "independent operators"}`);
-  const latest = await latestOrSeeded(http, limits, say);
+  say(`keys: ${document.keys.length} of three cosigners, ${keys.statement()}`);
+  const shown = await latestOf(http);
+  // Before anything is seeded: a log that was emptied is no empty log.
+  if (seen) checkContinues(seen, document, keys, shown);
+  const latest = shown ?? (await seeded(http, limits, say));
   if (seen) {
-    checkContinues(seen, document, keys, latest);
     if (seen.head) await checkConsistency(http, { size: seen.head.treeSize, root: seen.head.root }, latest);
     say(`since: the log goes on from head ${seen.head?.treeSize ?? 0}, which was seen before`);
   }
@@ -59,11 +61,10 @@ async function checkHealth(http: Http): Promise<string> {
   return `${users_count} users, ${sth_count} heads`;
 }
 
-async function latestOrSeeded(http: Http, limits: Limits, say: (line: string) => void): Promise<Head> {
-  const latest = await latestOf(http);
-  if (latest) return latest;
-  const seeded = await seedTwo(http, Math.floor(Date.now() / 1_000), limits.rateLimitRps);
-  say(`seed: the log was empty; ${seeded.map((one) => one.id).join(" and ")} stand in it now`);
+/** Fills an empty log and answers its first head. */
+async function seeded(http: Http, limits: Limits, say: (line: string) => void): Promise<Head> {
+  const two = await seedTwo(http, Math.floor(Date.now() / 1_000), limits.rateLimitRps);
+  say(`seed: the log was empty; ${two.map((one) => one.id).join(" and ")} stand in it now`);
   const first = await latestOf(http);
   if (!first) throw new Fault("stale_head", "two registrations were answered, and there is still no head");
   return first;

@@ -101,6 +101,13 @@ test("what was seen before is held against what is shown now", async () => {
   await assert.rejects(look({ view: without }, state), { code: "split_view", place: { head: 8 } }, "the head that was seen is gone");
 
   await assert.rejects(look({ view: honest(5) }, state), { code: "rollback", place: { head: 5 } });
+  const emptied = await serve({ view: honest(0) });
+  await assert.rejects(
+    smoke(emptied.http, limits, state, () => {}),
+    { code: "rollback" },
+  );
+  assert.deepEqual(emptied.registered, [], "an emptied log is not seeded");
+  emptied.stop();
   await assert.rejects(look({ view: honest(8, "another log") }, state), { code: "wrong_log" });
 
   const otherKeys = honest(12);

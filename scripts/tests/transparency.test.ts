@@ -4,8 +4,9 @@ import { test } from "node:test";
 import { canonicalJson, fromBase64, sha256 } from "../transparency/bytes.ts";
 import { VerifyingKey } from "../transparency/keys.ts";
 import { GrowingTree, leafHash, nodeHash, verifiesConsistency, verifiesInclusion } from "../transparency/trees.ts";
-import { readRegistration } from "../transparency/wire.ts";
-import { consistencyPath, inclusionPath, publicOf, START_S, signedBy, treeHash } from "./fakeLog.ts";
+import { readCosignerKey, readHead, readKeyDocument, readRegistration } from "../transparency/wire.ts";
+import { consistencyPath, cosigner, headAt, honest, inclusionPath, publicOf, START_S, signedBy, treeHash } from "./fakeLog.ts";
+import { document } from "./fakeServer.ts";
 
 const leaves = Array.from({ length: 40 }, (_, number) => sha256(Buffer.from([number])));
 
@@ -150,3 +151,53 @@ test("a registration is read only with its grammar", () => {
     assert.throws(() => readRegistration({ ...good, ...part }, {}), { code: "bad_registration" }, JSON.stringify(part));
   for (const value of [null, [], "x"]) assert.throws(() => readRegistration(value, {}), { code: "bad_registration" });
 });
+
+/** One part of a good value replaced: none of these may be read. */
+const SHAPES: readonly { what: string; good: object; read: (value: unknown) => unknown; bad: readonly object[] }[] = [
+  {
+    what: "head",
+    good: headAt(honest(1), 1),
+    read: (value) => readHead(value, "here"),
+    bad: [
+      { tree_size: -1 },
+      { tree_size: "1" },
+      { root: "AA==" },
+      { prev_hash: null },
+      { prev_hash: "AA==" },
+      { timestamp: 1.5 },
+      { signatures: null },
+      { signatures: [7] },
+      { signatures: [{ cosigner: 1, sig: signedBy("a", Buffer.alloc(0)) }] },
+    ],
+  },
+  {
+    what: "cosigner's key",
+    good: cosigner(0),
+    read: readCosignerKey,
+    bad: [
+      { cosigner: "" },
+      { cosigner: 7 },
+      { public_key: "AA==" },
+      { from: -1 },
+      { from: "1" },
+      { until: START_S },
+      { until: "1" },
+      { endorsement: "AA==" },
+    ],
+  },
+  {
+    what: "key document",
+    good: document(honest(1)),
+    read: readKeyDocument,
+    bad: [{ version: 2 }, { log_id: "AA==" }, { log_key: null }, { cosigners: {} }],
+  },
+];
+
+for (const { what, good, read, bad } of SHAPES) {
+  test(`a ${what} of the wrong shape is unreadable`, () => {
+    read(good);
+    for (const value of [...bad.map((part) => ({ ...good, ...part })), null, [], "x"]) {
+      assert.throws(() => read(value), { code: "unreadable" }, JSON.stringify(value));
+    }
+  });
+}

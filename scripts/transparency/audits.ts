@@ -36,11 +36,13 @@ export class KeyHistory {
     return key && this.#verifying.get(key);
   }
 
-  /** Whether one operator holds enough of the current keys to sign alone. Judged from the keys, not from what the document claims. */
-  isSingleOperator(): boolean {
+  /** Whose word the signatures are. Judged from the keys, not from what the document claims. */
+  statement(): string {
     const held = new Map<string, number>();
     for (const key of this.keys.filter((one) => one.untilS === null)) held.set(key.operator, (held.get(key.operator) ?? 0) + 1);
-    return [...held.values()].some((count) => count >= THRESHOLD);
+    if ([...held.values()].some((count) => count >= THRESHOLD)) return "single-operator log";
+    // Any two quorums of three share a cosigner.
+    return held.has("this server") ? "one cosigner is the log's own" : "cosigned by independent operators";
   }
 
   /** Throws `key_changed` if a key that was seen before is gone or differs; only its end may have come. */

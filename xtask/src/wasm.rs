@@ -82,16 +82,10 @@ fn compiler(repo: &Repo) -> Result<Command, String> {
         return Ok(repo.cargo(&[]));
     }
     if !has_debian() {
-        tools::apt_install(repo, "a Rust that compiles to WebAssembly, for the web client", DEBIAN).map_err(|why| {
-            format!(
-                "the web client needs a Rust that compiles to WebAssembly, and {why}. Run `rustup target add {TARGET}`, or on Debian \
-                 `sudo apt-get install -y --no-install-recommends {}`",
-                DEBIAN.join(" ")
-            )
-        })?;
-    }
-    if !has_debian() {
-        return Err(format!("apt installed {}, but they are not in /usr", DEBIAN.join(", ")));
+        install(repo)?;
+        if has_library(repo) {
+            return Ok(repo.cargo(&[]));
+        }
     }
     // A Rust of a distribution has no library for the browser. It builds one from its sources, which only nightlies may do without
     // being told to.
@@ -103,6 +97,28 @@ fn compiler(repo: &Repo) -> Result<Command, String> {
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", DEBIAN_LINKER);
     command.arg("-Zbuild-std=std,panic_abort");
     Ok(command)
+}
+
+/// Debian's packages, or rustup's target where there are none.
+fn install(repo: &Repo) -> Outcome {
+    const WHAT: &str = "a Rust that compiles to WebAssembly, for the web client";
+    let Err(no_packages) = tools::apt_install(repo, WHAT, DEBIAN) else {
+        return if has_debian() {
+            Ok(())
+        } else {
+            Err(format!("apt installed {}, but they are not in /usr", DEBIAN.join(", ")))
+        };
+    };
+    eprintln!("Missing: {WHAT}. Adding rustup's target {TARGET}");
+    let mut rustup = repo.command("rustup");
+    rustup.args(["target", "add", TARGET]);
+    execute(rustup).map_err(|no_rustup| {
+        format!(
+            "the web client needs {WHAT}. With apt: {no_packages}. With rustup: {no_rustup}. Run `rustup target add {TARGET}`, or on \
+             Debian `sudo apt-get install -y --no-install-recommends {}`",
+            DEBIAN.join(" ")
+        )
+    })
 }
 
 /// Does the Rust that builds us have a library for the browser?

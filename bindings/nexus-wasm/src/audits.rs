@@ -233,6 +233,12 @@ impl Audit {
             .to_string()
     }
 
+    /// The entries of an id, oldest first, as [`Audit::rows`].
+    pub fn history(&self, id: &str) -> String {
+        let own = (0..self.entries.len()).filter(|index| self.entries[*index].id.as_str() == id);
+        own.map(|index| self.row(index)).collect::<Value>().to_string()
+    }
+
     /// The hash of a part of the tree in base64, or nothing if there is no such part.
     pub fn subtree(&self, start: u32, count: u32) -> Option<String> {
         self.nodes.root_of(start.into(), count.into()).map(|hash| hash.to_string())

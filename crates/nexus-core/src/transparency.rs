@@ -29,15 +29,14 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::Clock;
 use crate::errors::{Error, Result};
 
+pub use nexus_crypto::logs::THIS_SERVER;
+
 pub use cosign::{Asked, Cosign, CosignError, CosignerHealth, CosignerState, Seat};
 pub use local::{LocalCosigner, SignError};
 pub use proofs::{Consistency, Inclusion};
 pub use publish::Published;
 pub use register::{Draft, Registered};
 pub use rotate::{NewKey, RotateError, rotate};
-
-/// Who holds a cosigner's key that is in this process, in words.
-pub const THIS_SERVER: &str = "this server";
 
 const HOUR_S: i64 = 3_600;
 

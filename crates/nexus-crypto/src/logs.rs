@@ -79,8 +79,12 @@ pub struct KeyDocument {
 
 /// What is said of a log whose operator can sign alone.
 pub const SINGLE_OPERATOR: &str = "single-operator log";
+/// What is said of one whose operator holds one key: any two quorums of three share a cosigner, and that one may be its own.
+pub const ONE_OWN_COSIGNER: &str = "one cosigner is the log's own";
 /// What is said of any other.
 pub const INDEPENDENT: &str = "cosigned by independent operators";
+/// How the log's operator is called.
+pub const THIS_SERVER: &str = "this server";
 
 impl KeyDocument {
     /// The document of a log with these keys.
@@ -91,6 +95,13 @@ impl KeyDocument {
         operators.dedup();
         let holds = |operator: &String| current().filter(|listed| listed.operator == *operator).count();
         let single_operator = operators.iter().any(|operator| holds(operator) >= POLICY.t as usize);
+        let statement = if single_operator {
+            SINGLE_OPERATOR
+        } else if operators.iter().any(|operator| operator == THIS_SERVER) {
+            ONE_OWN_COSIGNER
+        } else {
+            INDEPENDENT
+        };
         Self {
             version: 1,
             log_id,
@@ -98,7 +109,7 @@ impl KeyDocument {
             policy: POLICY,
             operators,
             single_operator,
-            statement: if single_operator { SINGLE_OPERATOR } else { INDEPENDENT }.to_owned(),
+            statement: statement.to_owned(),
             cosigners,
         }
     }
@@ -241,6 +252,8 @@ mod tests {
         };
         assert!(document(["here"; 3]).single_operator);
         assert_eq!(document(["here", "Alice", "here"]).statement, SINGLE_OPERATOR);
+        let one_own = document([THIS_SERVER, "Alice", "Bob"]);
+        assert_eq!((one_own.single_operator, &*one_own.statement), (false, ONE_OWN_COSIGNER));
         let independent = document(["here", "Alice", "Bob"]);
         assert!(!independent.single_operator);
         let text = serde_json::to_string(&independent).expect("it serialises");

@@ -734,6 +734,16 @@ mod tests {
     }
 
     #[test]
+    fn events_are_kept_for_as_many_minutes_as_the_operator_says() {
+        let kept_ms = |file: &str| {
+            let layers = layers(file, &[], &Flags::default()).expect("it reads");
+            layers.settings().expect("good").events_ms
+        };
+        assert_eq!(kept_ms(""), nexus_types::limits::LOG_WINDOW_MS);
+        assert_eq!(kept_ms("[retention]\nevents_minutes = 60"), 60 * MINUTE_MS);
+    }
+
+    #[test]
     fn the_template_shows_every_default() {
         let shown: String = TEMPLATE
             .lines()

@@ -7,10 +7,12 @@
 //! The names without `nexus_` are the transparency contract's; the others follow
 //! <https://prometheus.io/docs/practices/naming/>.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::Method;
+use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// How often what was measured is folded together, so that a process which nobody scrapes does not grow.
@@ -109,18 +111,44 @@ fn describe() {
     metrics::describe_histogram!(BATCH_LEAVES, "Leaves that share a proposal.");
 }
 
+/// What is counted of a route. Looking a metric up by its labels takes longer than all else that is done here, so it is done once.
+struct Route {
+    seconds: Histogram,
+    /// By method and status.
+    answers: HashMap<(&'static str, u16), Counter>,
+}
+
 /// A request was answered.
 pub(crate) fn answered(method: &Method, route: &str, status: u16, took: Duration) {
-    // A method that somebody made up is no label.
-    let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
-    let method = if known.contains(method) {
-        method.to_string()
-    } else {
-        "other".to_owned()
-    };
-    let route = route.to_owned();
-    metrics::histogram!(REQUEST_SECONDS, "route" => route.clone()).record(took);
-    metrics::counter!(REQUESTS, "route" => route, "method" => method, "status" => status.to_string()).increment(1);
+    static ROUTES: LazyLock<RwLock<HashMap<String, Route>>> = LazyLock::new(RwLock::default);
+    let method = known(method);
+    let routes = ROUTES.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = routes.get(route)
+        && let Some(answers) = known.answers.get(&(method, status))
+    {
+        known.seconds.record(took);
+        answers.increment(1);
+        return;
+    }
+    drop(routes);
+    let mut routes = ROUTES.write().unwrap_or_else(PoisonError::into_inner);
+    // Routes, methods and statuses are ours, so this stays small.
+    let known = routes.entry(route.to_owned()).or_insert_with(|| Route {
+        seconds: metrics::histogram!(REQUEST_SECONDS, "route" => route.to_owned()),
+        answers: HashMap::new(),
+    });
+    known.seconds.record(took);
+    known
+        .answers
+        .entry((method, status))
+        .or_insert_with(|| metrics::counter!(REQUESTS, "route" => route.to_owned(), "method" => method, "status" => status.to_string()))
+        .increment(1);
+}
+
+/// The method, or `other` for one that somebody made up.
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
 /// Somebody tried to register.

@@ -9,6 +9,7 @@
 //! What somebody sends is in no log line, error, panic or `Debug`; it is in memory until its reader has it, and nowhere else.
 
 mod allowances;
+mod arrivals;
 mod closings;
 mod connection;
 mod event_streams;
@@ -42,6 +43,7 @@ use crate::http::origins::{Origins, Verdict};
 use crate::serve::Place;
 use crate::websockets::handshakes;
 
+use arrivals::Arrival;
 use closings::Closing;
 use connection::Connection;
 use event_streams::{EventStream, Reader};
@@ -208,6 +210,7 @@ impl Relay {
         let upgrade = hyper::upgrade::on(&mut request);
         let place = request.extensions().get::<Place>().cloned();
         let relay = self.clone();
+        let arrival = relay.0.hub.arrivals.expect(visitor.id.clone());
         tokio::spawn(async move {
             let _held = place;
             let Ok(upgraded) = upgrade.await else { return };
@@ -218,7 +221,7 @@ impl Relay {
             let socket = Arc::new(Socket::new(tcp, already_read, relay.0.config.frame_bytes_max, waiting));
             let transport = Transport::WebSocket(socket.clone());
             if let Some(seat) = relay.0.hub.sit(visitor.id.clone(), transport.clone()) {
-                relay.serve(seat, visitor, Inbox::WebSocket(socket)).await;
+                relay.serve(seat, visitor, Inbox::WebSocket(socket), arrival).await;
             } else {
                 transport.close(Closing::TryLater);
                 transport.finish().await;
@@ -248,7 +251,8 @@ impl Relay {
         };
         let listed = Listed::new(self, token, stream);
         let inbox = Inbox::EventStream(events.clone(), posts);
-        tokio::spawn(async move { listed.relay.serve(seat, visitor, inbox).await });
+        let arrival = self.0.hub.arrivals.expect(visitor.id.clone());
+        tokio::spawn(async move { listed.relay.serve(seat, visitor, inbox, arrival).await });
         Response::builder()
             .header(CONTENT_TYPE, "text/event-stream")
             .header(CACHE_CONTROL, "no-store")
@@ -258,7 +262,7 @@ impl Relay {
             .expect("these are valid headers")
     }
 
-    async fn serve(&self, seat: Seat, visitor: Visitor, inbox: Inbox) {
+    async fn serve(&self, seat: Seat, visitor: Visitor, inbox: Inbox, arrival: Arrival) {
         let patience = self.0.config.patience;
         if self.0.draining.load(Ordering::Relaxed) {
             // It came between the look at the door and the closing of all sessions.
@@ -272,7 +276,7 @@ impl Relay {
             started: Instant::now(),
             patience: patience.proof,
         };
-        connection.run(inbox).await;
+        connection.run(inbox, arrival).await;
     }
 
     /// Who asks; or why they may not come in now.

@@ -8,6 +8,7 @@
 //! with the same batch, also when they had succeeded; of heads that are published twice, the first signatures stay.
 
 mod batches;
+mod nodes;
 mod sql;
 
 use std::collections::HashMap;

@@ -171,6 +171,8 @@ pub const LEAVES_PAGE_MAX: usize = 1_000;
 pub const ID_HISTORY_MAX: usize = 1_000;
 /// Ids whose current leaves are looked up at once.
 pub const IDS_PAGE_MAX: usize = 1_000;
+/// Hashes of upper subtrees that are kept in memory for proofs: enough for a million leaves, some 5 MiB.
+pub const CACHED_NODES_MAX: usize = 65_536;
 /// Bytes of a request to register a key.
 pub const REGISTRATION_BYTES_MAX: usize = 16 * 1024;
 /// Keys of cosigners, former ones included, that a log knows.

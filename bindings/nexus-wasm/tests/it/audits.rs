@@ -87,6 +87,10 @@ fn the_recorded_log_is_good_and_every_entry_is_proven() {
     for head in &answers.heads {
         audit.since(&bytes(head)).expect("the log goes on from each of its heads");
     }
+    let rows: Value = serde_json::from_str(&audit.rows(0, size)).expect("rows are JSON");
+    let history: Value = serde_json::from_str(&audit.history(rows[2]["id"].as_str().expect("an id"))).expect("and a history");
+    assert!(history.as_array().is_some_and(|own| own.contains(&rows[2])));
+    assert_eq!(audit.history("did"), "[]");
     audit.goes_on_from(&answers.document).expect("and from its own document");
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The names of the three cosigners.
 pub const COSIGNERS: [&str; 3] = ["cosigner_0", "cosigner_1", "cosigner_2"];
 /// Who holds a cosigner of which nothing else is said.
-pub const THIS_SERVER: &str = "this server";
+pub use nexus_core::transparency::THIS_SERVER;
 /// What clients are promised, and a little; and a week.
 const EVENTS_MINUTES_MIN: u32 = (LOG_WINDOW_MS / MINUTE_MS) as u32;
 const EVENTS_MINUTES_MAX: u32 = 7 * 24 * 60;
@@ -246,5 +246,21 @@ mod tests {
             format!("cosigner_2 https://b.example {}", key(1)),
         ];
         assert!(parse(&same_key).is_err());
+    }
+
+    #[test]
+    fn evidence_is_kept_for_ever_where_the_operator_says_0() {
+        let kept = |evidence_days, events_minutes| {
+            let retention = Retention {
+                evidence_days,
+                events_minutes,
+            };
+            LogSettings::parse(&Transparency::default(), &retention).map(|settings| settings.evidence_days)
+        };
+        assert_eq!((kept(0, 6), kept(30, 10_080)), (Ok(0), Ok(30)));
+        for minutes in [0, 5, 10_081] {
+            let (at, said) = kept(30, minutes).expect_err("clients are promised more, and a week is enough");
+            assert!(at == "retention.events_minutes" && said == "6 to 10080", "{said}");
+        }
     }
 }

@@ -47,7 +47,7 @@ impl LogNode {
     pub fn new(log: Log, registrations_per_second: Option<u32>) -> Self {
         Self(Arc::new(Inner {
             log,
-            registrations: AddressLimit::new("registrations", registrations_per_second),
+            registrations: AddressLimit::new("log_registrations", registrations_per_second),
         }))
     }
 }

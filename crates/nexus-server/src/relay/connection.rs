@@ -9,6 +9,7 @@ use nexus_types::limits::RELAY_IDS_PER_SESSION_MAX;
 use tokio::time::Instant;
 use tungstenite::Utf8Bytes;
 
+use super::arrivals::Arrival;
 use super::closings::Closing;
 use super::hub::{Claim, Hub, Route, Seat};
 use super::proofs::{self, Proof};
@@ -43,9 +44,10 @@ impl Connection {
         self.seat.peer.transport.send(text);
     }
 
-    /// Serves the session until it ends.
-    pub(super) async fn run(mut self, mut inbox: Inbox) {
+    /// Serves the session until it ends. `arrival` is over once it has its id, or knows what is to be proven.
+    pub(super) async fn run(mut self, mut inbox: Inbox, arrival: Arrival) {
         self.begin().await;
+        drop(arrival);
         loop {
             match self.session.tick(self.now_ms()) {
                 Tick::Nothing => {}
@@ -121,7 +123,7 @@ impl Connection {
     async fn obey(&mut self, text: &Utf8Bytes) {
         let command = self.session.handle(self.now_ms(), text);
         match command {
-            Command::Relay { from, to } => self.relay(text, &from, &to),
+            Command::Relay { from, to } => self.relay(text, &from, &to).await,
             Command::Claim(id) => self.claim(&id),
             Command::Listen(ids) => self.listen(ids).await,
             Command::Reply(reply) => self.reply(reply),
@@ -137,8 +139,12 @@ impl Connection {
     }
 
     /// Passes the very text on.
-    fn relay(&mut self, text: &str, from: &str, to: &str) {
-        let delivered = match self.hub.route(self.seat.peer.key, from, to) {
+    async fn relay(&mut self, text: &str, from: &str, to: &str) {
+        let mut route = self.hub.route(self.seat.peer.key, from, to);
+        if matches!(route, Route::Nobody) && self.hub.arrivals.over(to).await {
+            route = self.hub.route(self.seat.peer.key, from, to);
+        }
+        let delivered = match route {
             Route::Mismatch => {
                 metrics::relayed("mismatch");
                 let reply = self.session.fault(self.now_ms(), frames::error("sender_mismatch"));

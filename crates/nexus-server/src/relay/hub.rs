@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use nexus_types::limits::RELAY_SESSIONS_MAX;
 
+use super::arrivals::Arrivals;
 use super::closings::Closing;
 use super::frames;
 use super::transports::Transport;
@@ -44,6 +45,8 @@ pub(super) struct Hub {
     holders: RwLock<HashMap<Arc<str>, Arc<Peer>>>,
     peers: Mutex<HashMap<Key, Arc<Peer>>>,
     next_key: AtomicU64,
+    /// Who is on the way in.
+    pub(super) arrivals: Arc<Arrivals>,
     /// Bytes that wait for all readers.
     pub(super) waiting_bytes: Arc<AtomicUsize>,
 }

@@ -254,3 +254,45 @@ fn told<T: Serialize>(outcome: Result<Result<T, SignError>, tokio::task::JoinErr
         Err(_) => answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": "internal" })),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nexus_crypto::hashes::Hash;
+    use nexus_crypto::tree_heads::{POLICY, PrevHash, UnsignedHead};
+
+    use super::*;
+
+    /// A head whose root is not that of its leaf.
+    fn lie(log_id: LogId) -> Proposal {
+        let head = UnsignedHead {
+            tree_size: 1,
+            root: Hash::of(b"a root"),
+            prev_hash: PrevHash(None),
+            policy: POLICY,
+            timestamp: 1,
+        };
+        Proposal {
+            log_id,
+            first: 0,
+            before: None,
+            leaves: vec![Hash::of(b"a leaf")],
+            heads: vec![head],
+        }
+    }
+
+    #[tokio::test]
+    async fn evidence_is_forgotten_after_so_many_days_and_for_0_never() {
+        const MOMENT: Duration = Duration::from_millis(200);
+        let (folder, log_id, clock) = (tempfile::tempdir().expect("a folder"), LogId([3; 32]), Clock::fixed(DAY_MS));
+        let key = SigningKey::from_seed(&[9; 32]);
+        let cosigner = LocalCosigner::open(&folder.path().join(STORE), key, log_id, clock.clone()).expect("made");
+        cosigner.sign_now(&lie(log_id)).expect_err("it is refused");
+        for (passed_days, kept_days, left) in [(7, 7, 1), (8, 0, 1), (8, 7, 0)] {
+            clock.set(DAY_MS + passed_days * DAY_MS);
+            // It goes on until it is aborted, but for 0 days it has nothing to do.
+            let ended = tokio::time::timeout(MOMENT, sweep(cosigner.clone(), clock.clone(), kept_days)).await;
+            assert_eq!(ended.is_ok(), kept_days == 0);
+            assert_eq!(cosigner.evidence(EVIDENCE_MAX).map(|kept| kept.len()), Ok(left), "{kept_days} days");
+        }
+    }
+}

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use nexus_crypto::audits::{Audit, Fault, FaultCode, since};
-use nexus_crypto::logs::{KeyDocument, keys_follow};
+use nexus_crypto::logs::{KeyDocument, ONE_OWN_COSIGNER, keys_follow};
 use nexus_crypto::tree_heads::TreeHead;
 
 use super::now_s;
@@ -283,6 +283,8 @@ impl Auditor {
         lines.push(format!("{}: {}", self.document.statement, self.document.operators.join(", ")));
         if self.document.single_operator {
             lines.push("One operator holds enough keys to sign alone, so no fork that is shown to others can be ruled out.".to_owned());
+        } else if self.document.statement == ONE_OWN_COSIGNER {
+            lines.push("Any two quorums share a cosigner, which may be the log's own: its operator could still fork it.".to_owned());
         }
         if self.trusted_at_first_use {
             lines.push(

@@ -3,6 +3,7 @@
 mod audits;
 mod cosigners;
 mod kills;
+mod liars;
 mod measures;
 mod parties;
 mod refusals;

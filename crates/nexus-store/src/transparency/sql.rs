@@ -9,6 +9,7 @@ use nexus_crypto::registrations::{Id, Registration};
 use nexus_crypto::tree_heads::TreeHead;
 use nexus_crypto::trees::Node;
 
+use super::nodes::Nodes;
 use super::{Batch, Compacted, Leaf, LogState, StoredKey};
 use crate::sql::transparency::{self, leaves, tree_heads, tree_nodes};
 use crate::{Db, StoreError, Tx};
@@ -17,11 +18,12 @@ use crate::{Db, StoreError, Tx};
 #[derive(Clone)]
 pub struct SqlLog {
     db: Db,
+    nodes: Arc<Nodes>,
 }
 
 impl SqlLog {
     pub(super) fn new(db: Db) -> Self {
-        Self { db }
+        Self { db, nodes: Arc::default() }
     }
 
     pub(super) async fn state(&self) -> Result<LogState, StoreError> {
@@ -85,7 +87,19 @@ impl SqlLog {
     }
 
     pub(super) async fn nodes(&self, nodes: Vec<Node>) -> Result<Vec<Hash>, StoreError> {
-        self.db.read(async move |tx: &mut Tx<'_>| tree_nodes::load(tx, &nodes).await).await
+        let (found, missing) = self.nodes.find(&nodes);
+        let asked = missing.clone();
+        let mut read = if missing.is_empty() {
+            vec![]
+        } else {
+            self.db
+                .read(async move |tx: &mut Tx<'_>| tree_nodes::load(tx, &missing).await)
+                .await?
+        };
+        self.nodes.keep(asked.into_iter().zip(read.iter().copied()));
+        let mut read = read.drain(..);
+        let hash = |found: Option<Hash>| found.unwrap_or_else(|| read.next().expect("each that was not found was read"));
+        Ok(found.into_iter().map(hash).collect())
     }
 
     pub(super) async fn growth(&self, since_s: i64, step_s: i64) -> Result<Vec<(i64, u64)>, StoreError> {

@@ -1,7 +1,7 @@
-//! The laws of `sql::users` and `sql::setup`.
+//! The laws of `sql::users`, `sql::setup` and `sql::admin_tokens`.
 
 use nexus_store::sql::users::NewUser;
-use nexus_store::sql::{setup, users};
+use nexus_store::sql::{admin_tokens, setup, users};
 use nexus_store::{Db, StoreError, Tx};
 use nexus_types::ids::UserId;
 use nexus_types::timestamps::Timestamp;
@@ -87,7 +87,21 @@ async fn a_setup_link_works_once_and_until_it_expires(db: Db) {
     assert_eq!(used, (false, false, true, false));
 }
 
+async fn administrators_tokens_are_known_by_their_hash_and_few(db: Db) {
+    const ONE: [u8; 32] = [1; 32];
+    const OTHER: [u8; 32] = [2; 32];
+    let made = write!(db, tx =>
+        admin_tokens::insert(tx, &ONE, Timestamp(5), 1);
+        admin_tokens::insert(tx, &OTHER, Timestamp(6), 1));
+    assert_eq!(made, (true, false), "one more than there may be");
+    let known = write!(db, tx => admin_tokens::exists(tx, &ONE); admin_tokens::exists(tx, &OTHER));
+    assert_eq!(known, (true, false));
+    let ended = write!(db, tx => admin_tokens::clear(tx); admin_tokens::exists(tx, &ONE));
+    assert_eq!(ended, (1, false));
+}
+
 on_each!(
+    administrators_tokens_are_known_by_their_hash_and_few,
     an_account_is_found_by_id_and_folded_name,
     a_folded_name_belongs_to_one,
     a_password_hash_is_replaced_only_if_it_is_the_checked_one,

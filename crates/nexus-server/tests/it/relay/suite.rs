@@ -13,6 +13,7 @@ on_both!(
     frames_arrive_byte_for_byte_and_in_order,
     exactly_the_limit_passes_and_one_byte_more_closes,
     the_operator_sets_the_limit,
+    who_was_let_in_is_reachable_at_once,
     nobody_speaks_under_another_name,
     who_sends_to_nobody_is_told_but_not_for_ever,
     a_ping_is_answered,
@@ -74,6 +75,18 @@ async fn the_operator_sets_the_limit(kind: Kind) {
     assert_eq!(alice.text().await.len(), 1_000);
     alice.send(&envelope_of("alice", "alice", 1_001)).await;
     assert_eq!(alice.closed().await, 1009);
+}
+
+async fn who_was_let_in_is_reachable_at_once(kind: Kind) {
+    const SESSIONS: usize = 40;
+    let stage = Stage::new();
+    let mut alice = stage.connect(kind, "alice").await;
+    for number in 0..SESSIONS {
+        let id = format!("bob-{number}");
+        let mut bob = stage.connect(kind, &id).await;
+        alice.send(&envelope("alice", &id, "at once")).await;
+        assert_eq!(bob.json().await["payload"], "at once", "{id}");
+    }
 }
 
 async fn nobody_speaks_under_another_name(kind: Kind) {

@@ -243,6 +243,40 @@ fn each_lie_is_called_by_its_name_and_entry() {
 }
 
 #[test]
+fn half_an_import_is_never_served_and_can_be_finished() {
+    let exported = Exported::new("sql");
+    let data = exported.folder.path().join("half");
+    let (leaves, heads) = (exported.lines("users.jsonl"), exported.lines("sth.jsonl"));
+    let files = exported.files();
+    let import = ["log", "import", path(&files), "--data", path(&data)];
+    // As a crash in the middle leaves it: the beginning, and the mark.
+    write(&files, "users.jsonl", &leaves[..4]);
+    write(&files, "sth.jsonl", &heads[..4]);
+    assert_eq!(nexus(&import, &[]).code, Some(0));
+    fs::write(data.join("import.unfinished"), "").expect("marked");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--roles", "transparency", "--data", path(&data)];
+    let refused = nexus(&serve, &[]);
+    assert!(refused.code == Some(4) && refused.stderr.contains("cut off"), "{}", refused.stderr);
+    write(&files, "users.jsonl", &leaves);
+    write(&files, "sth.jsonl", &heads);
+    let finished = nexus(&import, &[]);
+    assert!(
+        finished.stdout.contains("5 leaves and 5 heads"),
+        "{} {}",
+        finished.stdout,
+        finished.stderr
+    );
+    assert!(!data.join("import.unfinished").exists());
+    let again = exported.folder.path().join("again");
+    assert_eq!(nexus(&["log", "export", path(&again), "--data", path(&data)], &[]).code, Some(0));
+    for (name, lines) in [("users.jsonl", leaves), ("sth.jsonl", heads)] {
+        let text = fs::read_to_string(again.join(name)).expect("it is there");
+        let found = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        assert!(found.eq(lines), "{name}");
+    }
+}
+
+#[test]
 fn who_remembers_sees_a_log_go_back_or_show_another_history() {
     let exported = Exported::new("jsonl");
     let files = exported.files();

@@ -24,7 +24,7 @@ const CLIENTS: u64 = 32;
 /// A life of a process takes at least and at most this long.
 const LIFE_MS: (usize, usize) = (100, 600);
 /// How long a client tries before something is wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a client was told.
 struct Told {
