@@ -11,6 +11,7 @@ export default defineConfig({
   resolve: { conditions: ["nexus-source", ...defaultClientConditions] },
   // The server replaces the placeholder in index.html by the nonce of each answer's Content-Security-Policy.
   html: { cspNonce: "__NEXUS_NONCE__" },
+  worker: { format: "es" },
   build: {
     target: ["chrome123", "firefox120", "safari17.5"],
     modulePreload: { polyfill: false },
@@ -36,6 +37,7 @@ export default defineConfig({
     proxy: {
       "/api": { target: SERVER },
       "/gateway": { target: SERVER.replace("http", "ws"), ws: true },
+      "^/(did|sth|health|metrics|\\.well-known)(/|$|\\?)": { target: SERVER },
       "/setup": { target: SERVER, bypass: (request) => (request.method === "POST" ? undefined : "/index.html") },
     },
   },

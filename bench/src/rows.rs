@@ -198,6 +198,7 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row("proof.inclusion.bytes", "inclusion proof of 10⁶ leaves, longest JSON", "bytes").most(1_200.0),
     row("proof.inclusion.tree", "  made from memory, CPU", "µs").most(20.0),
+    row("proof.inclusion.cold", "  the first, by the use case over SQLite, CPU", "µs"),
     row("proof.inclusion.cpu", "  made by the use case over SQLite, CPU", "µs").most(20.0),
     row("proof.inclusion.verify", "  verified, CPU", "µs").most(200.0),
     row("proof.consistency.bytes", "consistency proof of 10⁶ leaves, longest JSON", "bytes").most(1_200.0),

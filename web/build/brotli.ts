@@ -1,11 +1,11 @@
-/** Writes a `.br` file beside every built text file, so that the server need not compress. `index.html` is changed per answer and left out. */
+/** Writes a `.br` file beside every built file that packs well, so that the server need not compress. `index.html` is changed per answer and left out. */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import type { Plugin } from "vite";
 
-const COMPRESSED = new Set([".js", ".css", ".svg", ".html", ".webmanifest"]);
+const COMPRESSED = new Set([".js", ".css", ".svg", ".html", ".wasm", ".webmanifest"]);
 const compress = promisify(brotliCompress);
 
 export function brotli(): Plugin {

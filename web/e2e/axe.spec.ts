@@ -1,6 +1,7 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import { expect, type Page } from "@playwright/test";
 import { found, logIn, test } from "./fixtures.ts";
+import { Pair } from "./keyLog.ts";
 
 async function clean(page: Page, where: string): Promise<void> {
   // Opacity on its way would be measured as poor contrast.
@@ -57,6 +58,56 @@ for (const colorScheme of ["light", "dark"] as const) {
     await clean(page, "channel on a phone");
     await page.getByRole("link", { name: "Back to channels" }).click();
     await clean(page, "list on a phone");
+  });
+}
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`axe finds nothing on the pages of the key log, ${colorScheme}`, async ({ person, instance }) => {
+    const { page, context } = await person({ colorScheme, bypassCSP: true });
+    await page.goto("/audit");
+    await page.getByRole("heading", { name: "The log is empty." }).waitFor();
+    await clean(page, "audit of an empty log");
+    await page.goto("/admin");
+    await page.getByText("There is no tree head yet.").waitFor();
+    await clean(page, "admin of an empty log");
+
+    for (let index = 0; index < 9; index++) {
+      const id = `did:example:${index}`;
+      const body = JSON.stringify({ id, public_key: Pair.named(id).text, timestamp: 1_767_225_600 + index });
+      await fetch(`${instance.origin}/did/register`, { method: "POST", headers: { "content-type": "application/json" }, body });
+    }
+    await page.goto("/audit");
+    await page.getByText("Ends at the signed root").waitFor();
+    await page.getByRole("button", { name: "Make a key and register it" }).click();
+    await page.getByText("1 entry was added since its last visit").waitFor();
+    await page.getByText("Registered as entry 9.").waitFor();
+    await page.getByLabel("Identity", { exact: true }).fill("did:example:3");
+    await page.getByRole("button", { name: "Look up", exact: true }).click();
+    await page.getByText("Proven:").waitFor();
+    await clean(page, "audit");
+    await page.getByRole("button", { name: "Forget and trust anew" }).click();
+    await page.getByRole("dialog").waitFor();
+    await clean(page, "forgetting");
+    await page.keyboard.press("Escape");
+    await page.setViewportSize({ width: 390, height: 844 });
+    await clean(page, "audit on a phone");
+    await page.goto("/admin");
+    await page.getByText("Healthy").first().waitFor();
+    await clean(page, "admin on a phone");
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await page.getByText("As a table").click();
+    await clean(page, "admin");
+
+    await context.route("**/sth/latest", async (route) => {
+      const response = await route.fetch();
+      const head = (await response.json()) as { signatures: { sig: string }[] };
+      const [first, second] = head.signatures;
+      if (first && second) first.sig = second.sig;
+      await route.fulfill({ response, json: head });
+    });
+    await page.goto("/audit");
+    await page.getByRole("heading", { name: "A signature is not valid." }).waitFor();
+    await clean(page, "audit of a broken log");
   });
 }
 

@@ -57,7 +57,9 @@ pub(crate) fn build(repo: &Repo) -> Outcome {
     let target = repo.target.join("wasm");
     let mut compile = compiler(repo)?;
     compile.args(["build", "--locked", "--package", PACKAGE, "--target", TARGET, "--profile", PROFILE]);
-    compile.env("CARGO_TARGET_DIR", &target);
+    compile
+        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_ENCODED_RUSTFLAGS", nameless(repo));
     execute(compile)?;
 
     let mut bind = repo.command(bindgen(repo)?);
@@ -74,6 +76,19 @@ pub(crate) fn build(repo: &Repo) -> Outcome {
         .arg(target.join(TARGET).join(PROFILE).join(format!("{NAME}.wasm")));
     execute(bind)?;
     fs::write(&stamp, wanted).map_err(|cause| format!("cannot write {}: {cause}", stamp.display()))
+}
+
+/// Compiler flags, separated as cargo wants them, by which no folder of this machine gets into the file: it is sent to browsers, and
+/// clones in different places make the same.
+fn nameless(repo: &Repo) -> String {
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let folders = [(home, "cargo"), (Some(repo.root.clone()), "nexus")];
+    let named = folders
+        .into_iter()
+        .filter_map(|(folder, name)| Some(format!("--remap-path-prefix={}={name}", folder?.display())));
+    named.collect::<Vec<_>>().join("\u{1f}")
 }
 
 /// Cargo with a standard library for the browser: rustup's, else Debian's, installed if we may.

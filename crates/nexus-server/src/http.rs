@@ -38,7 +38,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::get;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, UPGRADE, VIA, X_CONTENT_TYPE_OPTIONS,
 };
@@ -159,6 +160,9 @@ impl Door {
         let mut router = Router::new().merge(vitals::routes().with_state(services.vitals));
         if let Some(node) = services.community {
             router = router.merge(community().with_state(node));
+        } else {
+            // There is nothing to sign in to.
+            router = router.route("/", get(async || Redirect::temporary("/audit")));
         }
         if let Some(log) = services.log {
             router = router.merge(transparency::routes().with_state(log));

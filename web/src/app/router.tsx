@@ -43,6 +43,18 @@ const invite = createRoute({
   component: lazyRouteComponent(() => import("../features/invites/InvitePage.tsx"), "InvitePage"),
 });
 
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: "/audit",
+  component: lazyRouteComponent(() => import("../features/transparency/AuditPage.tsx"), "AuditPage"),
+});
+
+const admin = createRoute({
+  getParentRoute: () => root,
+  path: "/admin",
+  component: lazyRouteComponent(() => import("../features/transparency/AdminPage.tsx"), "AdminPage"),
+});
+
 /** Everything for people who are logged in. */
 const shell = createRoute({
   getParentRoute: () => root,
@@ -73,7 +85,7 @@ const channel = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([login, register, setup, invite, shell.addChildren([home, guild, channel])]),
+  routeTree: root.addChildren([login, register, setup, invite, audit, admin, shell.addChildren([home, guild, channel])]),
   defaultErrorComponent: CrashPage,
   defaultPreload: "intent",
   scrollRestoration: false,

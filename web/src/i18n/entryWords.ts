@@ -28,6 +28,7 @@ export const entryWords = {
     setupNeeded: "This server has no administrator yet. Open the setup link that was printed when it started.",
     setupNoToken: "This page needs the setup link that the server printed when it started. Open that link again, whole.",
     registrationClosed: "This server does not take new accounts.",
+    audit: "Check its key log",
   },
   errors: {
     network: "The server did not answer. Check your connection, then try again.",

@@ -2,11 +2,12 @@
 import i18next from "i18next";
 import { entryWords } from "./entryWords.ts";
 import type { shellWords } from "./shellWords.ts";
+import type { transparencyWords } from "./transparencyWords.ts";
 
 declare module "i18next" {
   interface CustomTypeOptions {
     defaultNS: "translation";
-    resources: { translation: typeof entryWords & typeof shellWords };
+    resources: { translation: typeof entryWords & typeof shellWords & typeof transparencyWords };
   }
 }
 

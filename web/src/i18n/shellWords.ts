@@ -44,6 +44,8 @@ export const shellWords = {
     unreadLabel: "{{name}}, unread",
     add: "Add a community",
     theme: "Switch between light and dark",
+    audit: "Audit",
+    admin: "Admin",
     create: "Create a community",
     createTitle: "Create a community",
     createLead: "It starts with one channel, general. You can invite people right away.",

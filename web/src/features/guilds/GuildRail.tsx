@@ -12,6 +12,7 @@ import { Icon } from "../../ui/Icon.tsx";
 import { IconButton } from "../../ui/IconButton.tsx";
 import { Logo } from "../../ui/Logo.tsx";
 import { Menu, MenuItem } from "../../ui/Menu.tsx";
+import { ToolLinks } from "../../ui/ToolLinks.tsx";
 
 export function GuildRail() {
   const { t } = useTranslation();
@@ -50,6 +51,7 @@ export function GuildRail() {
         </MenuItem>
       </Menu>
       <span className="flex-1" />
+      <ToolLinks audit={t("guilds.audit")} admin={t("guilds.admin")} />
       <IconButton icon={SunMoon} large className="tile" data-kind="tool" tip="right" label={t("guilds.theme")} onClick={toggleTheme} />
     </nav>
   );

@@ -35,6 +35,9 @@ export function LoginPage() {
           </Link>
         </p>
       )}
+      <Link to="/audit" className="text-ink-3">
+        {t("entry.audit")}
+      </Link>
     </EntryLayout>
   );
 }
