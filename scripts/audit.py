@@ -29,7 +29,7 @@ EXIT_HONEST, EXIT_FAULT, EXIT_USAGE, EXIT_UNREACHABLE = 0, 1, 2, 8
 PAGE = 1000
 BODY_BYTES_MAX = 8 * 1024 * 1024
 REQUEST_SECONDS_MAX = 15.0
-THRESHOLD, COSIGNERS = 2, 3
+THRESHOLD, NAMES = 2, ("cosigner_0", "cosigner_1", "cosigner_2")
 WHOLE_END = 2**53
 ID = re.compile(r"[A-Za-z0-9:._@%-]{1,255}")
 
@@ -315,21 +315,31 @@ class Key:
         self.public_key = unbase64(value.get("public_key"), 32)
         need(self.public_key and is_good_key(self.public_key), "it is not canonical base64 of a point that may sign")
         need(is_whole(self.begin), "its first second is no whole number")
-        need(self.end is None or (is_whole(self.end) and self.end > self.begin), "its end is not after its first second")
+        need(self.end is None or is_whole(self.end), "its end is no whole number")
         word = value.get("endorsement")
         self.endorsement = None if word is None else unbase64(word, 64)
         need(word is None or self.endorsement, "its endorsement is no signature")
         self.operator = value.get("operator") if isinstance(value.get("operator"), str) else "unknown"
+        # Size and hash of the last head before the key ended.
+        last, self.last = value.get("ended_at"), None
+        if last is not None:
+            need(isinstance(last, dict) and is_whole(last.get("tree_size")), "its last head has no size")
+            self.last = last["tree_size"], unbase64(last.get("head"), 32)
+            need(self.last[1], "its last head has no hash")
 
-    def counts_at(self, moment):
-        return self.begin <= moment and (self.end is None or moment < self.end)
+    def __str__(self):
+        return f"the key of {self.name} from {self.begin} on"
+
+    def counts_for(self, head):
+        is_then = self.begin <= head.timestamp and (self.end is None or head.timestamp < self.end)
+        return is_then and (self.last is None or head.size <= self.last[0])
 
     def identity(self):
         return self.name, self.public_key, self.begin, self.endorsement
 
 
 class KeyDocument:
-    """Whose signatures count. A new key counts only with the word of the one that it replaces."""
+    """Whose signatures count: the keys of the three cosigners, each name's one after the other."""
 
     def __init__(self, value):
         if not isinstance(value, dict) or value.get("version") != 1:
@@ -342,25 +352,42 @@ class KeyDocument:
         self.raw_keys = value["cosigners"]
         self.keys = [Key(one) for one in self.raw_keys]
         names = {key.name for key in self.keys}
-        if len(names) != COSIGNERS:
-            raise Fault("bad_policy", f"the key document names {len(names)} cosigners, not {COSIGNERS}")
-        for name in names:
-            self._check_succession(sorted((key for key in self.keys if key.name == name), key=lambda key: key.begin))
-        current = [key.public_key for key in self.keys if key.end is None]
-        if len(set(current)) != len(current):
-            raise Fault("same_cosigner", "two cosigners of the key document have one key")
+        if names != set(NAMES):
+            raise Fault("bad_policy", f"the key document names {str(sorted(names)):.80}, not {', '.join(NAMES)}")
+        # Every key that took another's place, and whether that one spoke for it.
+        self.successors = {}
+        if len({key.public_key for key in self.keys}) != len(self.keys):
+            raise Fault("same_cosigner", "two entries of the key document have one key")
+        for name in NAMES:
+            self._check_line(sorted((key for key in self.keys if key.name == name), key=lambda key: key.begin))
 
-    def _check_succession(self, line):
-        for before, key in zip(line, line[1:]):
-            if before.end is None or before.end > key.begin:
-                raise Fault("key_changed", f"two keys of {key.name} count at {key.begin}")
+    def _check_line(self, line):
+        """The keys of one name, oldest first: each ends where the next begins, the last one does not."""
+        for before, key, after in zip([None, *line], line, [*line[1:], None]):
+            if key.end is not None and key.end <= key.begin:
+                raise Fault("key_changed", f"{key} ends before it counts")
+            if key.end != (after.begin if after else None):
+                raise Fault("key_changed", f"{key} ends at {key.end}, the next one begins at {after.begin if after else None}")
+            if after is None and key.last:
+                raise Fault("key_changed", f"{key} has a last head and no end")
             parts = (self.log_id, key.name.encode("utf-8"), key.public_key, key.begin.to_bytes(8, "big"))
             message = b"nexus/cosigner-rotate/1" + b"".join(parts)
-            if not key.endorsement or not is_signed(before.public_key, message, key.endorsement):
-                raise Fault("key_changed", f"the key of {key.name} from {key.begin} on lacks its predecessor's word")
+            if key.endorsement and not (before and is_signed(before.public_key, message, key.endorsement)):
+                raise Fault("key_changed", f"{key} has a word that is not that of the key before it")
+            if before:
+                self.successors[key] = key.endorsement is not None
 
-    def key_at(self, name, moment):
-        return next((key for key in self.keys if key.name == name and key.counts_at(moment)), None)
+    def key_for(self, name, head):
+        return next((key for key in self.keys if key.name == name and key.counts_for(head)), None)
+
+    def last_heads(self):
+        """Size and hash of the last head of every key that ended, smallest first, as far as the document names them."""
+        return sorted(key.last for key in self.keys if key.last)
+
+    def warnings(self):
+        """A sentence for each key that only the log itself put in its predecessor's place: no fault for who never saw that one."""
+        lost = [key for key, is_endorsed in self.successors.items() if not is_endorsed]
+        return [f"{key} has no word of the key before it; whoever saw the old one is right to be alarmed" for key in lost]
 
     def statement(self):
         operators = [key.operator for key in self.keys if key.end is None]
@@ -380,6 +407,8 @@ class Audit:
         self.document, self.tree, self.head = document, Tree(), None
         self.current, self.left = {}, {}
         self.leaves, self.roots, self.heads = [], {}, 0
+        # The last heads of ended keys that the chain has not shown yet.
+        self.awaited = document.last_heads()
 
     def leaf(self, new):
         old = self.current.get(new.id)
@@ -406,7 +435,7 @@ class Audit:
                 raise Fault("rotation_invalid", f"{new.id}: its {whose} key did not sign this change", leaf=at)
 
     def next_head(self, head):
-        """Policy, empty, shrunk, two roots, link, time, cosigners, missing leaf, root, signatures: in this order."""
+        """Policy, empty, shrunk, two roots, link, time, last heads of keys, cosigners, missing leaf, root, signatures: in this order."""
         last, at = self.head, head.size
         if not head.two_of_three:
             raise Fault("bad_policy", "its policy is not two of three", head=at)
@@ -420,24 +449,40 @@ class Audit:
             raise Fault("broken_link", f"it links to {b64(head.prev) or 'no head'}, not to the head before it", head=at)
         if last and head.timestamp < last.timestamp:
             raise Fault("time_went_back", f"{head.timestamp} is before {last.timestamp}", head=at)
+        self._check_passed(at)
         self._check_cosigners(head)
         if self.tree.size < head.size:
             raise Fault("missing_leaf", f"it is over {head.size} leaves, there are {self.tree.size}", leaf=self.tree.size, head=at)
         if self.tree.root() != head.root:
             raise Fault("root_mismatch", f"its root is {b64(head.root)}, the leaves give {b64(self.tree.root())}", head=at)
         for name, signature in head.signatures:
-            if not is_signed(self.document.key_at(name, head.timestamp).public_key, head.hash, signature):
+            if not is_signed(self.document.key_for(name, head).public_key, head.hash, signature):
                 raise Fault("bad_signature", f"{name} did not sign it", head=at)
         self.head, self.heads = head, self.heads + 1
         self.roots[head.size] = head.root
+        if self.awaited and self.awaited[0][0] == head.size:
+            self.awaited = [last for last in self.awaited if last != (head.size, head.hash)]
+
+    def _check_passed(self, size):
+        if self.awaited and self.awaited[0][0] < size:
+            last, wanted = self.awaited[0]
+            raise Fault("split_view", f"the last head of a key that ended is {b64(wanted)}, the log shows none such", head=last)
+
+    def finish(self):
+        """When there is no further head: has the chain shown the last head of every key that ended?"""
+        size = self.head.size if self.head else 0
+        self._check_passed(size + 1)
+        if self.awaited:
+            raise Fault("rollback", f"a cosigner's key ended after the head over {self.awaited[0][0]} leaves", head=size)
 
     def _check_cosigners(self, head):
         names = [name for name, _ in head.signatures]
         if len(set(names)) != len(names):
             raise Fault("same_cosigner", "a cosigner signed twice", head=head.size)
         for name in names:
-            if self.document.key_at(name, head.timestamp) is None:
-                raise Fault("unknown_cosigner", f"{name} had no key at {head.timestamp}", head=head.size)
+            if self.document.key_for(name, head) is None:
+                what = f"{name} had no key that counts at {head.timestamp} over {head.size} leaves"
+                raise Fault("unknown_cosigner", what, head=head.size)
         if len(names) < THRESHOLD:
             raise Fault("too_few_signatures", f"{len(names)} of the {THRESHOLD} that it needs", head=head.size)
 
@@ -450,11 +495,12 @@ class Audit:
                     break
                 self.leaf(registration)
             self.next_head(head)
+        self.finish()
         if next(leaves, None) is not None:
             raise Fault("stale_head", "the log holds a leaf that no head is over", leaf=self.tree.size)
 
     def verdict(self):
-        who = self.document.statement()
+        who = "; ".join([self.document.statement(), *self.document.warnings()])
         root = b64(self.head.root) if self.head else "none"
         return f"honest: {self.tree.size} leaves of {len(self.current)} ids under {self.heads} heads, root {root}; {who}"
 
@@ -613,11 +659,12 @@ class Server:
 class Folder:
     """Exported files: users.jsonl, sth.jsonl, key-transparency.json."""
 
-    def __init__(self, path, keys=None):
-        self.path, self.keys = path, keys or os.path.join(path, "key-transparency.json")
+    def __init__(self, path, pinned=None):
+        self.path, self.pinned = path, pinned
 
     def document(self):
-        return KeyDocument(read_json(read_file(self.keys), self.keys))
+        own = os.path.join(self.path, "key-transparency.json")
+        return self.pinned if self.pinned and not os.path.exists(own) else document_in(own)
 
     def _lines(self, name):
         path = os.path.join(self.path, name)
@@ -643,28 +690,44 @@ def read_file(path):
         raise Fault("unreadable", str(why)) from None
 
 
+def document_in(path):
+    return KeyDocument(read_json(read_file(path), path))
+
+
 # What an earlier run saw.
 
 
 class Seen:
-    """What a run left in its state file."""
+    """What a run left in its state file, or a key document that is trusted already."""
 
-    def __init__(self, path):
+    def __init__(self, log_id, keys, head=None):
+        self.log_id, self.keys, self.head = log_id, keys, head
+
+    @classmethod
+    def read(cls, path):
         value = read_json(read_file(path), path)
-        self.log_id = unbase64(value.get("log_id"), 32) if isinstance(value, dict) else None
-        if self.log_id is None or not isinstance(value.get("cosigners"), list):
+        log_id = unbase64(value.get("log_id"), 32) if isinstance(value, dict) else None
+        if log_id is None or not isinstance(value.get("cosigners"), list):
             raise Fault("unreadable", f"{path} is not what a run of this program leaves behind")
-        self.keys = [Key(one) for one in value["cosigners"]]
-        self.head = None if value.get("head") is None else Head(value["head"], path)
+        keys = [Key(one) for one in value["cosigners"]]
+        return cls(log_id, keys, None if value.get("head") is None else Head(value["head"], path))
 
-    def check_continues(self, document, latest):
+    def check_keys(self, document):
+        """A key that counted may have ended since, one that had ended is as it was; a new one needs its predecessor's word."""
         if self.log_id != document.log_id:
             raise Fault("wrong_log", "another log than the one that was seen before")
         now = {key.identity(): key for key in document.keys}
         for key in self.keys:
             same = now.get(key.identity())
-            if same is None or (key.end is not None and key.end != same.end):
-                raise Fault("key_changed", f"the key of {key.name} from {key.begin} on is not the one that was seen before")
+            if same is None or (key.end is not None and (key.end, key.last) != (same.end, same.last)):
+                raise Fault("key_changed", f"{key} is not the one that was seen before")
+        known = {(key.name, key.begin) for key in self.keys}
+        for key in document.keys:
+            if (key.name, key.begin) not in known and not document.successors.get(key):
+                raise Fault("key_changed", f"{key} is new and lacks its predecessor's word")
+
+    def check_continues(self, document, latest):
+        self.check_keys(document)
         if self.head is None:
             return
         if latest is None or latest.size < self.head.size:
@@ -696,9 +759,10 @@ def spread(end, count):
     return [end - 1] if count == 1 else [step * (end - 1) // (count - 1) for step in range(count)]
 
 
-def audit_server(server, seen, proofs, say):
+def audit_server(server, pinned, seen, proofs, say):
     latest = server.latest()
     document = server.document()
+    check_pinned(pinned, document)
     if seen:
         seen.check_continues(document, latest)
         if seen.head:
@@ -719,6 +783,7 @@ def audit_server(server, seen, proofs, say):
 
 def audit_folder(folder, seen, say):
     document = folder.document()
+    check_pinned(folder.pinned, document)
     audit = Audit(document)
     audit.read(folder.leaves(), folder.heads())
     if seen:
@@ -726,6 +791,11 @@ def audit_folder(folder, seen, say):
         seen.check_holds(audit)
     say("log: every leaf, root, link, signature and rotation was recomputed")
     return audit
+
+
+def check_pinned(pinned, document):
+    if pinned:
+        Seen(pinned.log_id, pinned.keys).check_keys(document)
 
 
 def replay_vectors(vectors, say):
@@ -759,7 +829,7 @@ def read_arguments(given):
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("log", nargs="?", metavar="URL|DIRECTORY", help="a server, or a directory with exported files")
-    parser.add_argument("--keys", metavar="FILE", help="another key document than the directory's own")
+    parser.add_argument("--keys", metavar="FILE", help="a key document that is trusted already; the log's own must go on from it")
     parser.add_argument("--state", metavar="FILE", help="what was seen; the next run notices a rollback or a split view")
     parser.add_argument("--proofs", type=count, default=16, metavar="NUMBER|all", help="how many proofs of each kind to ask for (16)")
     parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="the longest wait for one answer (30)")
@@ -775,13 +845,14 @@ def read_arguments(given):
 def run(arguments, say):
     if arguments.vectors:
         return replay_vectors(read_json(read_file(arguments.vectors), arguments.vectors), say)
-    seen = Seen(arguments.state) if arguments.state and os.path.exists(arguments.state) else None
+    pinned = document_in(arguments.keys) if arguments.keys else None
+    seen = Seen.read(arguments.state) if arguments.state and os.path.exists(arguments.state) else None
     if os.path.isdir(arguments.log):
-        audit = audit_folder(Folder(arguments.log, arguments.keys), seen, say)
+        audit = audit_folder(Folder(arguments.log, pinned), seen, say)
     else:
         server = Server(arguments.log, arguments.timeout)
         try:
-            audit = audit_server(server, seen, arguments.proofs, say)
+            audit = audit_server(server, pinned, seen, arguments.proofs, say)
         finally:
             server.close()
     if arguments.state:

@@ -1,19 +1,21 @@
 /** Recomputes a whole log, from a server or from exported files: every leaf, root, link, signature and rotation. */
 import { statSync } from "node:fs";
 import { isProgram, readArguments, readUrl, runProgram, UsageError } from "./settings.ts";
-import { Audit, KeyHistory } from "./transparency/audits.ts";
+import { Audit } from "./transparency/audits.ts";
+import { KeyHistory } from "./transparency/cosigners.ts";
 import { Fault } from "./transparency/faults.ts";
 import { Deadline, Http } from "./transparency/http.ts";
 import { checkConsistency, checkContinues, checkHolds, type Reading, readAll, readSeen, writeSeen } from "./transparency/readings.ts";
-import { ExportedLog, inclusionOf, latestOf, ServerLog } from "./transparency/sources.ts";
+import { documentIn, ExportedLog, inclusionOf, latestOf, ServerLog } from "./transparency/sources.ts";
 import { verifiesInclusion } from "./transparency/trees.ts";
-import type { Head } from "./transparency/wire.ts";
+import type { Head, KeyDocument } from "./transparency/wire.ts";
 
 const USAGE = `node scripts/audit_merkle.ts URL|DIRECTORY [--state FILE] [--keys FILE] [--proofs NUMBER|all]
 
 Recomputes every leaf, root, hash, link, signature and rotation of the log. DIRECTORY holds users.jsonl, sth.jsonl and
-key-transparency.json; --keys names another key document. --state keeps what was seen, so that the next run notices a rollback or a
-split view. --proofs says how many inclusion and consistency proofs to ask a server for (16).
+key-transparency.json. --keys names a key document that is trusted already: the log's own must go on from it, and may be missing in a
+DIRECTORY. --state keeps what was seen, so that the next run notices a rollback or a split view. --proofs says how many inclusion and
+consistency proofs to ask a server for (16).
 Exit code: 0 the log is honest, 1 it is not (the line says what and where), 2 wrong call, 8 no answer in time.`;
 
 const PROOFS_DEFAULT = 16;
@@ -50,7 +52,8 @@ export function spread(end: number, count: number): number[] {
 export function verdict(reading: Reading, keys: KeyHistory): string {
   const who = keys.statement();
   const root = reading.latest?.root.toString("base64") ?? "none";
-  return `honest: ${reading.leaves} leaves of ${reading.users} ids under ${reading.heads} heads, root ${root}; ${who}`;
+  const honest = `honest: ${reading.leaves} leaves of ${reading.users} ids under ${reading.heads} heads, root ${root}`;
+  return [honest, who, ...keys.warnings()].join("; ");
 }
 
 async function audit(target: string, named: ReadonlyMap<string, string>): Promise<void> {
@@ -59,9 +62,11 @@ async function audit(target: string, named: ReadonlyMap<string, string>): Promis
   const state = named.get("--state");
   const seen = state === undefined ? null : await readSeen(state);
   const server = http && (await latestOf(http));
-  const source = http ? new ServerLog(http, server) : new ExportedLog(target, named.get("--keys") ?? null);
+  const pinned = await readPinned(named.get("--keys"));
+  const source = http ? new ServerLog(http, server) : new ExportedLog(target, pinned);
   const document = await source.document();
   const keys = new KeyHistory(document);
+  if (pinned) checkContinues({ ...pinned, head: null }, document, keys, null);
   if (seen && http) {
     checkContinues(seen, document, keys, server);
     if (seen.head && server) await checkConsistency(http, { size: seen.head.treeSize, root: seen.head.root }, server);
@@ -74,6 +79,14 @@ async function audit(target: string, named: ReadonlyMap<string, string>): Promis
     console.log(`ok   proofs: ${await checkProofs(http, reading, reading.latest, proofCount(named))} of each kind lead to the signed root`);
   if (state !== undefined) await writeSeen(state, document, reading.latest);
   console.log(verdict(reading, keys));
+}
+
+async function readPinned(path: string | undefined): Promise<KeyDocument | null> {
+  if (path === undefined) return null;
+  const pinned = await documentIn(path);
+  // Nobody is held to keys that could not count.
+  new KeyHistory(pinned);
+  return pinned;
 }
 
 function proofCount(named: ReadonlyMap<string, string>): number {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { readLimits } from "../settings.ts";
 import { smoke } from "../smoke.ts";
-import { cosigner, headAt, headHash, honest, leafAt, publicOf, refit, resign, START_S, signedBy, succeed, type View } from "./fakeLog.ts";
+import { cosigner, headAt, honest, leafAt, publicOf, refit, replaceKey, resign, START_S, type View } from "./fakeLog.ts";
 import { type Behaviour, route, serve } from "./fakeServer.ts";
 import { LIES, SHOWN } from "./lies.ts";
 import { LIES_OF_SERVERS } from "./liesOfServers.ts";
@@ -48,12 +48,7 @@ test("an honest log passes, and passes again when it has grown", async () => {
 test("a log that changed a cosigner's key in the open passes, old heads under the old key", async () => {
   const state = await afterSeeing(honest(5), "rotated");
   const view = honest(9);
-  succeed(view, 1, START_S + 6, true);
-  for (const head of view.heads.slice(6)) {
-    for (const one of head.signatures) {
-      if (one.cosigner === "cosigner_1") one.sig = signedBy("another seed of cosigner_1", headHash(head));
-    }
-  }
+  replaceKey(view, 1, 6);
   await look({ view }, state);
   view.cosigners = view.cosigners.map((one) => ({ ...one, from: START_S, until: null }));
   await assert.rejects(look({ view }), { code: "key_changed" });

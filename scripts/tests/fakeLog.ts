@@ -31,6 +31,7 @@ export interface CosignerJson {
   endorsement: string | null;
   operator: string;
   url: string | null;
+  ended_at?: { tree_size: number; head: string };
 }
 
 export function keyOf(seed: string): KeyObject {
@@ -111,16 +112,36 @@ export function succeed(view: View, number: number, fromS: number, isEndorsed: b
   if (!before) throw new Error("there is always a key that counts");
   before.until = fromS;
   const after = { ...cosigner(number, `another seed of cosigner_${number}`), from: fromS };
+  if (isEndorsed) endorse(view, after, cosignerSeed(after.cosigner));
+  view.cosigners.push(after);
+}
+
+/** Gives a cosigner's key the word of another. */
+export function endorse(view: View, entry: CosignerJson, seed: string): void {
   const parts = [
     "nexus/cosigner-rotate/1",
     Buffer.from(view.logId, "base64"),
-    after.cosigner,
-    Buffer.from(after.public_key, "base64"),
-    bigEndian(fromS),
+    entry.cosigner,
+    Buffer.from(entry.public_key, "base64"),
+    bigEndian(entry.from),
   ];
-  const message = Buffer.concat(parts.map((part) => Buffer.from(part as string)));
-  if (isEndorsed) after.endorsement = signedBy(cosignerSeed(after.cosigner), message);
-  view.cosigners.push(after);
+  entry.endorsement = signedBy(seed, Buffer.concat(parts.map((part) => Buffer.from(part as string))));
+}
+
+/** An open change of a cosigner's key after a head: later heads are signed by the new one. */
+export function replaceKey(view: View, number: number, afterSize: number, isEndorsed = true): void {
+  succeed(view, number, headAt(view, afterSize).timestamp + 1, isEndorsed);
+  const name = `cosigner_${number}`;
+  for (const head of view.heads.filter((one) => one.tree_size > afterSize)) {
+    for (const one of head.signatures.filter((by) => by.cosigner === name)) one.sig = signedBy(`another seed of ${name}`, headHash(head));
+  }
+}
+
+/** The entry of a cosigner's key that ended, with its last head. */
+export function nameLastHead(view: View, number: number, size: number): void {
+  const ended = view.cosigners.find((one) => one.cosigner === `cosigner_${number}` && one.until !== null);
+  if (!ended) throw new Error("no key ended");
+  ended.ended_at = { tree_size: size, head: headHash(headAt(view, size)).toString("base64") };
 }
 
 export function leafAt(view: View, index: number): View["leaves"][number] {

@@ -74,7 +74,16 @@ const LIES_OF_KEYS: readonly Lie[] = [
       view.cosigners.pop();
     },
   },
-  { name: "a cosigner's new key that nobody endorsed", code: "key_changed", edit: (view) => succeed(view, 2, START_S + 50, false) },
+  {
+    name: "a cosigner's new key that another endorsed",
+    code: "key_changed",
+    edit: (view) => {
+      succeed(view, 2, START_S + 50, true);
+      succeed(view, 1, START_S + 50, true);
+      const [two, one] = view.cosigners.slice(-2);
+      if (one && two) one.endorsement = two.endorsement;
+    },
+  },
   {
     name: "a key document of another policy",
     code: "bad_policy",

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { spread } from "../audit_merkle.ts";
 import { readLimits } from "../settings.ts";
-import { headAt, honest, type View } from "./fakeLog.ts";
+import { headAt, honest, replaceKey, type View } from "./fakeLog.ts";
 import { document, route, serve } from "./fakeServer.ts";
 import { SHOWN } from "./lies.ts";
 import { run } from "./programs.ts";
@@ -90,6 +90,31 @@ test("audit_merkle.ts reads a server and a directory alike, and remembers", asyn
   const earlier = await run("audit_merkle.ts", [exported("earlier", honest(5)), "--state", state]);
   assert.equal(earlier.code, 1);
   assert.match(earlier.out, /^FAIL rollback at head 5: /m);
+});
+
+test("audit_merkle.ts holds a server and a directory against pinned keys", async () => {
+  const pinned = join(exported("pinned", SHOWN), "key-transparency.json");
+  const [kept, lost] = [honest(12), honest(12)];
+  replaceKey(kept, 1, 6);
+  replaceKey(lost, 1, 6, false);
+  const bare = exported("bare", SHOWN);
+  rmSync(join(bare, "key-transparency.json"));
+  const server = await serve({ view: lost });
+  const foreign = join(exported("foreign", honest(3, "another log")), "key-transparency.json");
+  const calls: readonly (readonly [readonly string[], RegExp])[] = [
+    [[exported("kept", kept), "--keys", pinned], /^honest: .*; single-operator log$/m],
+    [[bare, "--keys", pinned], /^honest: .*; single-operator log$/m],
+    [[exported("lost", lost)], /^honest: .*; the key of cosigner_1 from \d+ on has no word of the key before it; /m],
+    [[exported("lost", lost), "--keys", pinned], /^FAIL key_changed: the key of cosigner_1 from \d+ on is new and lacks /m],
+    [[server.url, "--keys", pinned], /^FAIL key_changed: the key of cosigner_1 from \d+ on is new and lacks /m],
+    [[exported("kept", kept), "--keys", foreign], /^FAIL wrong_log: /m],
+  ];
+  const ended = await Promise.all(calls.map(([given]) => run("audit_merkle.ts", given)));
+  server.stop();
+  for (const [index, { code, out, error }] of ended.entries()) {
+    assert.match(out, calls[index]?.[1] ?? /never/, error);
+    assert.equal(code, out.includes("FAIL") ? 1 : 0);
+  }
 });
 
 test("audit_merkle.ts finds the faults of files", async () => {

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Audit, checkSignatures, KeyHistory } from "../transparency/audits.ts";
+import { Audit, checkSignatures } from "../transparency/audits.ts";
 import { fromBase64 } from "../transparency/bytes.ts";
+import { KeyHistory } from "../transparency/cosigners.ts";
 import { verifiesConsistency, verifiesInclusion } from "../transparency/trees.ts";
 import { readHead, readKeyDocument, readRegistration } from "../transparency/wire.ts";
 
@@ -35,6 +36,7 @@ test("the recorded leaves, roots, links, rotations and signatures are what they 
     audit.next(head);
     checkSignatures(head, keys);
   }
+  audit.finish();
 });
 
 test("the recorded proofs hold, and none of them for another leaf, index, size or root", () => {

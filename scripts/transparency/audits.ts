@@ -1,80 +1,14 @@
 /**
  * The judgement of a log: leaves and heads go in, in order; the first fault comes out. No I/O.
  *
- * A head is judged in this order: policy, empty, shrunk, two roots, link, time, cosigners (twice, unknown, too few), missing leaf,
- * root, signatures.
+ * A head is judged in this order: policy, empty, shrunk, two roots, link, time, the last heads of ended keys, cosigners (twice, unknown,
+ * too few), missing leaf, root, signatures.
  */
+import { type KeyHistory, sameBytes, THRESHOLD } from "./cosigners.ts";
 import { Fault } from "./faults.ts";
 import { VerifyingKey } from "./keys.ts";
 import { GrowingTree } from "./trees.ts";
-import { type CosignerKey, endorsementMessage, type Head, type KeyDocument, type Registration, rotationMessage } from "./wire.ts";
-
-/** How many of the three cosigners must have signed. */
-const THRESHOLD = 2;
-const COSIGNERS = 3;
-
-/** Every key that ever counted. A head verifies under the keys whose time holds the head's. */
-export class KeyHistory {
-  readonly keys: readonly CosignerKey[];
-  readonly #verifying = new Map<CosignerKey, VerifyingKey>();
-
-  /** Throws `key_changed` for a key without its predecessor's word, `bad_policy` if there are not three names. */
-  constructor({ logId, keys }: KeyDocument) {
-    this.keys = keys;
-    for (const key of keys) this.#verifying.set(key, verifyingKey(key));
-    const names = new Set(keys.map((key) => key.cosigner));
-    if (names.size !== COSIGNERS) throw new Fault("bad_policy", `the key document names ${names.size} cosigners, not ${COSIGNERS}`);
-    for (const name of names) this.#checkSuccession(logId, name);
-    const current = keys.filter((key) => key.untilS === null);
-    const holders = new Set(current.map((key) => key.publicKey.toString("base64")));
-    if (holders.size !== current.length) throw new Fault("same_cosigner", "two cosigners of the key document have one key");
-  }
-
-  /** The key of a cosigner that counts at a time. */
-  at(cosigner: string, timeS: number): VerifyingKey | undefined {
-    const key = this.keys.find((one) => one.cosigner === cosigner && one.fromS <= timeS && (one.untilS === null || timeS < one.untilS));
-    return key && this.#verifying.get(key);
-  }
-
-  /** Whose word the signatures are. Judged from the keys, not from what the document claims. */
-  statement(): string {
-    const held = new Map<string, number>();
-    for (const key of this.keys.filter((one) => one.untilS === null)) held.set(key.operator, (held.get(key.operator) ?? 0) + 1);
-    if ([...held.values()].some((count) => count >= THRESHOLD)) return "single-operator log";
-    // Any two quorums of three share a cosigner.
-    return held.has("this server") ? "one cosigner is the log's own" : "cosigned by independent operators";
-  }
-
-  /** Throws `key_changed` if a key that was seen before is gone or differs; only its end may have come. */
-  mustContinue(seen: readonly CosignerKey[]): void {
-    for (const old of seen) {
-      const same = this.keys.some(
-        (key) =>
-          key.cosigner === old.cosigner &&
-          key.publicKey.equals(old.publicKey) &&
-          key.fromS === old.fromS &&
-          sameBytes(key.endorsement, old.endorsement) &&
-          (old.untilS === null || key.untilS === old.untilS),
-      );
-      if (!same) throw new Fault("key_changed", `the key of ${old.cosigner} from ${old.fromS} on is not the one that was seen before`);
-    }
-  }
-
-  #checkSuccession(logId: Buffer, name: string): void {
-    const line = this.keys.filter((key) => key.cosigner === name).sort((one, other) => one.fromS - other.fromS);
-    for (const [index, key] of line.entries()) {
-      const before = line[index - 1];
-      if (!before) continue;
-      if (before.untilS === null || before.untilS > key.fromS) {
-        throw new Fault("key_changed", `two keys of ${name} count at ${key.fromS}`);
-      }
-      const word = key.endorsement;
-      if (!word || !this.#verifying.get(before)?.verifies(endorsementMessage(logId, key), word)) {
-        throw new Fault("key_changed", `the key of ${name} from ${key.fromS} on lacks its predecessor's word`);
-      }
-    }
-  }
-}
+import { type Head, type LastHead, type Registration, rotationMessage } from "./wire.ts";
 
 /** One reading of one log, from its first leaf on. */
 export class Audit {
@@ -84,10 +18,13 @@ export class Audit {
   /** The keys of each id, newest first, the current one with its leaf. */
   readonly #ids = new Map<string, { readonly current: Registration; readonly left: readonly string[] }>();
   #head: Head | null = null;
+  /** The last heads of ended keys that the chain has not shown yet, smallest first. */
+  #awaited: readonly LastHead[];
 
   constructor(logId: Buffer, keys: KeyHistory) {
     this.#logId = logId;
     this.#keys = keys;
+    this.#awaited = keys.lastHeads();
   }
 
   get leaves(): number {
@@ -122,6 +59,7 @@ export class Audit {
   next(head: Head): void {
     checkShape(head);
     checkFollows(head, this.#head);
+    this.#checkPassed(head.treeSize);
     checkCosigners(head, this.#keys);
     const place = { head: head.treeSize };
     if (this.#tree.size < head.treeSize) {
@@ -135,6 +73,24 @@ export class Audit {
       throw new Fault("root_mismatch", `its root is ${roots}`, place);
     }
     this.#head = head;
+    if (this.#awaited[0]?.treeSize === head.treeSize) {
+      this.#awaited = this.#awaited.filter((last) => last.treeSize !== head.treeSize || !last.hash.equals(head.hash));
+    }
+  }
+
+  /** When there is no further head: has the chain shown the last head of every key that ended? */
+  finish(): void {
+    const size = this.#head?.treeSize ?? 0;
+    this.#checkPassed(size + 1);
+    const [last] = this.#awaited;
+    if (last) throw new Fault("rollback", `a cosigner's key ended after the head over ${last.treeSize} leaves`, { head: size });
+  }
+
+  #checkPassed(size: number): void {
+    const [last] = this.#awaited;
+    if (!last || last.treeSize >= size) return;
+    const what = `the last head of a cosigner's key that ended is ${last.hash.toString("base64")}, the log shows none such`;
+    throw new Fault("split_view", what, { head: last.treeSize });
   }
 
   #checkRotation(next: Registration, current: Registration, left: readonly string[]): void {
@@ -185,8 +141,9 @@ export function checkCosigners(head: Head, keys: KeyHistory): void {
   const names = head.signatures.map((one) => one.cosigner);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new Fault("same_cosigner", `${twice} signed twice`, place);
-  const unknown = names.find((name) => !keys.at(name, head.timestampS));
-  if (unknown !== undefined) throw new Fault("unknown_cosigner", `${unknown} had no key at ${head.timestampS}`, place);
+  const unknown = names.find((name) => !keys.at(name, head));
+  if (unknown !== undefined)
+    throw new Fault("unknown_cosigner", `${unknown} had no key that counts at ${head.timestampS} over ${head.treeSize} leaves`, place);
   if (names.length < THRESHOLD) {
     throw new Fault("too_few_signatures", `${names.length} of the ${THRESHOLD} that it needs`, place);
   }
@@ -195,7 +152,7 @@ export function checkCosigners(head: Head, keys: KeyHistory): void {
 /** Is every signature good? Not only enough of them: a bad one is somebody's fault and has to be seen. */
 export function checkSignatures(head: Head, keys: KeyHistory): void {
   for (const { cosigner, signature } of head.signatures) {
-    if (!keys.at(cosigner, head.timestampS)?.verifies(head.hash, signature)) {
+    if (!keys.at(cosigner, head)?.verifies(head.hash, signature)) {
       throw new Fault("bad_signature", `${cosigner} did not sign it`, { head: head.treeSize });
     }
   }
@@ -223,16 +180,4 @@ function signed(key: Buffer, message: Buffer, signature: Buffer): boolean {
   } catch {
     return false;
   }
-}
-
-function verifyingKey(key: CosignerKey): VerifyingKey {
-  try {
-    return new VerifyingKey(key.publicKey);
-  } catch (why) {
-    throw new Fault("unreadable", `${key.cosigner}: ${why instanceof Error ? why.message : why}`);
-  }
-}
-
-function sameBytes(one: Buffer | null, other: Buffer | null): boolean {
-  return one === null || other === null ? one === other : one.equals(other);
 }

@@ -1,7 +1,8 @@
 /** Reading a whole log, and what is remembered of it until the next time. */
 import { readFile, rename, writeFile } from "node:fs/promises";
-import { type Audit, checkSignatures, checkSince, type KeyHistory } from "./audits.ts";
+import { type Audit, checkSignatures, checkSince } from "./audits.ts";
 import { fromBase64, isRecord } from "./bytes.ts";
+import type { KeyHistory } from "./cosigners.ts";
 import { Fault } from "./faults.ts";
 import type { Http } from "./http.ts";
 import { consistencyOf, type Source } from "./sources.ts";
@@ -22,7 +23,7 @@ export interface Reading {
   readonly leafHashes: readonly Buffer[];
 }
 
-/** What an earlier run saw. */
+/** What an earlier run saw, or what was pinned: then there is no head. */
 export interface Seen {
   readonly logId: Buffer;
   readonly keys: readonly CosignerKey[];
@@ -48,6 +49,7 @@ export async function readAll(source: Source, audit: Audit, keys: KeyHistory, on
     heads += 1;
     if (heads % 1_000 === 0) onProgress(audit.leaves);
   }
+  audit.finish();
   if (!(await leaves.next()).done) throw new Fault("stale_head", "the log holds a leaf that no head is over", { leaf: audit.leaves });
   return { latest: audit.head, leaves: audit.leaves, heads, users: audit.users, roots, leafHashes };
 }

@@ -1,5 +1,5 @@
 /** Where a log is read from: a server, or a directory with exported files. Both stream; neither judges more than it must to read. */
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -85,19 +85,17 @@ export class ServerLog implements Source {
 /** `users.jsonl`, `sth.jsonl` and `key-transparency.json`. */
 export class ExportedLog implements Source {
   readonly #folder: string;
-  readonly #keys: string;
+  readonly #pinned: KeyDocument | null;
 
-  /** Another key document may stand in for the directory's own. */
-  constructor(folder: string, keys: string | null) {
+  /** A pinned key document stands in where the directory has none. */
+  constructor(folder: string, pinned: KeyDocument | null) {
     this.#folder = folder;
-    this.#keys = keys ?? join(folder, "key-transparency.json");
+    this.#pinned = pinned;
   }
 
-  async document(): Promise<KeyDocument> {
-    const text = await readFile(this.#keys, "utf8").catch((why: Error) => {
-      throw new Fault("unreadable", why.message);
-    });
-    return readKeyDocument(json(this.#keys, text));
+  document(): Promise<KeyDocument> {
+    const own = join(this.#folder, "key-transparency.json");
+    return this.#pinned && !existsSync(own) ? Promise.resolve(this.#pinned) : documentIn(own);
   }
 
   async *leaves(): AsyncGenerator<Registration> {
@@ -114,6 +112,14 @@ export class ExportedLog implements Source {
 /** The key document of a server. */
 export async function documentOf(http: Http): Promise<KeyDocument> {
   return readKeyDocument(await http.json("/.well-known/key-transparency"));
+}
+
+/** The key document in a file. */
+export async function documentIn(path: string): Promise<KeyDocument> {
+  const text = await readFile(path, "utf8").catch((why: Error) => {
+    throw new Fault("unreadable", why.message);
+  });
+  return readKeyDocument(json(path, text));
 }
 
 /** The proof that a leaf stands at an index of the tree of a size. */

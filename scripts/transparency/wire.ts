@@ -89,6 +89,14 @@ export interface CosignerKey {
   readonly untilS: number | null;
   readonly endorsement: Buffer | null;
   readonly operator: string;
+  /** The last head before the key ended, if the document names it. */
+  readonly endedAt: LastHead | null;
+}
+
+/** The size and the hash of the last head under a key. */
+export interface LastHead {
+  readonly treeSize: number;
+  readonly hash: Buffer;
 }
 
 /** `GET /.well-known/key-transparency`, or `key-transparency.json` beside exported files. */
@@ -117,15 +125,16 @@ export function readKeyDocument(value: unknown): KeyDocument {
 export function readCosignerKey(value: unknown): CosignerKey {
   const bad = (what: string) => new Fault("unreadable", `a cosigner's key: ${what}`);
   if (!isRecord(value)) throw bad("it is no JSON object");
-  const { cosigner, public_key, from, until, endorsement, operator } = value;
+  const { cosigner, public_key, from, until, endorsement, operator, ended_at } = value;
   if (typeof cosigner !== "string" || cosigner === "") throw bad("it has no name");
   const publicKey = fromBase64(public_key, 32);
   if (!publicKey) throw bad(`${shown(public_key)} is not canonical base64 of 32 bytes`);
   if (!isWhole(from)) throw bad(`its first second ${shown(from)} is no whole number`);
-  if (!(until === undefined || until === null || (isWhole(until) && until > from)))
-    throw bad(`its end ${shown(until)} is not after ${from}`);
+  if (!(until === undefined || until === null || isWhole(until))) throw bad(`its end ${shown(until)} is no whole number`);
   const endorsed = endorsement === undefined || endorsement === null ? null : fromBase64(endorsement, 64);
   if (endorsement !== undefined && endorsement !== null && !endorsed) throw bad("its endorsement is no signature");
+  const endedAt = ended_at === undefined || ended_at === null ? null : readLastHead(ended_at);
+  if (endedAt === undefined) throw bad(`its last head ${shown(ended_at)} is not a size and a hash`);
   return {
     cosigner,
     publicKey,
@@ -133,7 +142,13 @@ export function readCosignerKey(value: unknown): CosignerKey {
     untilS: until ?? null,
     endorsement: endorsed,
     operator: typeof operator === "string" ? operator : "unknown",
+    endedAt,
   };
+}
+
+function readLastHead(value: unknown): LastHead | undefined {
+  const [treeSize, hash] = isRecord(value) ? [value.tree_size, fromBase64(value.head, 32)] : [null, null];
+  return isWhole(treeSize) && hash ? { treeSize, hash } : undefined;
 }
 
 /** What a cosigner's key signs about the key that takes its place. */

@@ -171,6 +171,7 @@ fn document() -> KeyDocument {
             from_s: 0,
             until_s: None,
             endorsement: None,
+            ended_at: None,
         },
         operator: "the bench".to_owned(),
         url: None,

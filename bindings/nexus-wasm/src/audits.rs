@@ -6,7 +6,7 @@ use nexus_crypto::audits::{self, Fault, FaultCode};
 use nexus_crypto::logs::{KeyDocument, KeysChanged, keys_follow};
 use nexus_crypto::proofs::verify_inclusion;
 use nexus_crypto::registrations::Registration;
-use nexus_crypto::tree_heads::{KeyHistory, POLICY, TreeHead};
+use nexus_crypto::tree_heads::{KeyHistory, TreeHead};
 use nexus_crypto::trees::Node;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -42,12 +42,7 @@ impl Audit {
     /// The fault, as JSON.
     pub fn begin(document: &[u8], signatures_max: u32) -> Result<Audit, String> {
         let document: KeyDocument = read(document, "the key document").map_err(|fault| thrown(&fault))?;
-        if document.policy != POLICY {
-            return Err(thrown(&Fault::new(
-                FaultCode::BadPolicy,
-                "the key document's policy is not two of three",
-            )));
-        }
+        let document = document.judged().map_err(|cause| thrown(&cause.into()))?;
         let keys = document.keys();
         Ok(Self {
             inner: audits::Audit::begin(document.log_id, keys.clone()),
@@ -208,7 +203,7 @@ impl Audit {
         };
         let hash = head.hash();
         let row = |signature: &nexus_crypto::tree_heads::HeadSignature| {
-            let key = self.keys.at(&signature.cosigner, head.timestamp);
+            let key = self.keys.at(&signature.cosigner, head);
             let valid = key.is_some_and(|key| key.verifies(&hash.0, &signature.sig));
             json!({"cosigner": signature.cosigner, "known": key.is_some(), "valid": valid})
         };

@@ -11,7 +11,7 @@ use crate::hashes::Hash;
 use crate::logs::{KeysChanged, LogId};
 use crate::proofs::verify_consistency;
 use crate::registrations::{BadRotation, Registration};
-use crate::tree_heads::{BadHead, KeyHistory, TreeHead};
+use crate::tree_heads::{BadHead, KeyHistory, TreeHead, UnsignedHead};
 use crate::trees::{Node, RightEdge};
 
 use ids::{Ids, Known};
@@ -156,7 +156,9 @@ impl From<KeysChanged> for Fault {
     fn from(cause: KeysChanged) -> Self {
         let code = match cause {
             KeysChanged::OtherLog => FaultCode::WrongLog,
-            KeysChanged::Rewritten(..) | KeysChanged::Unendorsed(_) => FaultCode::KeyChanged,
+            KeysChanged::Policy | KeysChanged::Names(_) => FaultCode::BadPolicy,
+            KeysChanged::SameKey => FaultCode::SameCosigner,
+            KeysChanged::Misshapen(_) | KeysChanged::Rewritten(..) | KeysChanged::Unendorsed(_) => FaultCode::KeyChanged,
         };
         Self::new(code, cause.to_string())
     }
@@ -169,8 +171,6 @@ pub struct Audit {
     edge: RightEdge,
     last: Option<TreeHead>,
     ids: Ids,
-    /// Were all leaves seen, from the first?
-    whole: bool,
 }
 
 impl Audit {
@@ -182,21 +182,7 @@ impl Audit {
             edge: RightEdge::default(),
             last: None,
             ids: Ids::default(),
-            whole: true,
         }
-    }
-
-    /// An audit that goes on after a head that was audited before. It can't judge a change of key whose beginning it has not seen.
-    ///
-    /// `None` unless the edge is that of the head.
-    pub fn resume(log_id: LogId, keys: KeyHistory, edge: RightEdge, last: TreeHead) -> Option<Self> {
-        let fits = edge.size() == last.head.tree_size && edge.root() == last.head.root;
-        fits.then(|| Self {
-            edge,
-            last: Some(last),
-            whole: false,
-            ..Self::begin(log_id, keys)
-        })
     }
 
     /// Goes on with the keys that the log shows now. Whether they may follow those before is [`crate::logs::keys_follow`]'s to judge.
@@ -242,7 +228,7 @@ impl Audit {
             known.left.push(known.key);
             (known.key, known.timestamp_s) = (leaf.public_key, leaf.timestamp_s);
         } else {
-            if self.whole && leaf.rotation.is_some() {
+            if leaf.rotation.is_some() {
                 let detail = "the first leaf of an id says that it follows another";
                 return Err(Fault::at_leaf(FaultCode::RotationInvalid, index, detail));
             }
@@ -282,6 +268,39 @@ impl Audit {
                 size,
                 format!("the first {size} leaves have another root than the head says"),
             ));
+        }
+        self.ends(&head.head)?;
+        self.last = Some(head.clone());
+        Ok(())
+    }
+
+    /// Where a cosigner's key ended, is there a head, and is it the one by which it ended?
+    fn ends(&self, head: &UnsignedHead) -> Result<(), Fault> {
+        let passed = self.last.as_ref().map_or(0, |last| last.head.tree_size);
+        for key in &self.keys.0 {
+            let Some(ended) = key
+                .ended_at
+                .filter(|ended| (passed + 1..=head.tree_size).contains(&ended.tree_size))
+            else {
+                continue;
+            };
+            if ended.tree_size != head.tree_size || ended.head != head.hash() {
+                let detail = format!("a key of {} ended at another head of this size", key.cosigner);
+                return Err(Fault::at_head(FaultCode::SplitView, ended.tree_size, detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on after a head that was audited before, once its leaves have been taken in again: they are what later ones are judged by.
+    ///
+    /// # Errors
+    /// [`FaultCode::SplitView`] unless they have that head's root.
+    pub fn go_on_after(&mut self, head: &TreeHead) -> Result<(), Fault> {
+        let size = head.head.tree_size;
+        if self.size() != size || self.edge.root() != head.head.root {
+            let detail = format!("the {size} leaves seen last are not the beginning of the log of today");
+            return Err(Fault::at_head(FaultCode::SplitView, size, detail));
         }
         self.last = Some(head.clone());
         Ok(())
@@ -339,6 +358,15 @@ impl Audit {
                 size,
                 "the latest head is not the one in the chain",
             ));
+        }
+        if let Some(key) = self
+            .keys
+            .0
+            .iter()
+            .find(|key| key.ended_at.is_some_and(|ended| ended.tree_size > size))
+        {
+            let detail = format!("a key of {} ended when the log had more leaves than now", key.cosigner);
+            return Err(Fault::at_head(FaultCode::Rollback, size, detail));
         }
         if self.size() > newest {
             let detail = format!("there are {} leaves, and the latest head knows {newest}", self.size());

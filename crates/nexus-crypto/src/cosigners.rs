@@ -17,6 +17,8 @@ pub struct State {
     pub edge: RightEdge,
     /// The hash of that tree's head; none for the empty tree.
     pub last: Option<Hash>,
+    /// The time of that head, in seconds since 1970; 0 for the empty tree.
+    pub last_s: i64,
 }
 
 /// A proposal that may be signed.
@@ -51,6 +53,12 @@ pub enum Refusal {
         /// Leaves it has seen.
         size: u64,
     },
+    /// It has seen these very leaves, and takes in and signs for what is new only. Nobody's fault.
+    #[error("this cosigner has seen the leaves up to size {tree_size} as published, and goes on from new ones only")]
+    Passed {
+        /// The head's size.
+        tree_size: u64,
+    },
     /// It signed another head for that size.
     #[error("this cosigner signed another head for {tree_size} leaves")]
     TwoRoots {
@@ -84,6 +92,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Does it show that the log is not honest? To be behind or passed shows nothing, and anybody can misshape a request.
+    pub fn is_accusation(&self) -> bool {
+        !matches!(self, Self::Behind { .. } | Self::Passed { .. } | Self::OtherLog | Self::Shape)
+    }
+
     /// The stable word for programs.
     pub fn word(&self) -> &'static str {
         match self {
@@ -91,6 +104,7 @@ impl Refusal {
             Self::OtherLog => "wrong_log",
             Self::Shape => "misshapen",
             Self::Shrunk { .. } => "rollback",
+            Self::Passed { .. } => "passed",
             Self::TwoRoots { .. } => "two_roots",
             Self::Root { .. } => "root_mismatch",
             Self::Link { .. } => "broken_link",
@@ -107,6 +121,7 @@ impl State {
             log_id,
             edge: RightEdge::default(),
             last: None,
+            last_s: 0,
         }
     }
 
@@ -135,7 +150,7 @@ impl State {
                 size: self.size(),
             });
         }
-        let (mut edge, mut last, mut time_s) = (self.edge.clone(), self.last, i64::MIN);
+        let (mut edge, mut last, mut time_s) = (self.edge.clone(), self.last, self.last_s);
         let mut hashes = Vec::with_capacity(proposal.heads.len());
         for (leaf, head) in proposal.leaves.iter().zip(&proposal.heads) {
             edge.append(*leaf);
@@ -163,6 +178,7 @@ impl State {
             log_id: self.log_id,
             edge,
             last,
+            last_s: time_s,
         };
         Ok(Checked { state, hashes })
     }
@@ -198,10 +214,14 @@ impl State {
         if extension.head.root != edge.root() {
             return Err(Refusal::Root { tree_size });
         }
+        if extension.head.timestamp < self.last_s {
+            return Err(Refusal::Time { tree_size });
+        }
         Ok(State {
             log_id: self.log_id,
             edge,
             last: Some(extension.head.hash()),
+            last_s: extension.head.timestamp,
         })
     }
 }
@@ -224,6 +244,7 @@ mod tests {
         for number in 0..end {
             if number == first {
                 (state.edge, state.last) = (edge.clone(), before);
+                state.last_s = if first == 0 { 0 } else { 99 + first as i64 };
                 heads.clear();
             }
             edge.append(leaf(number));
@@ -283,6 +304,14 @@ mod tests {
             Refusal::Policy { tree_size }
         );
         assert_eq!(check(|bad| bad.heads[2].timestamp = 3), Refusal::Time { tree_size });
+        let before_what_was_seen = |bad: &mut Proposal| {
+            bad.heads[0].timestamp = 3;
+            for next in 1..bad.heads.len() {
+                bad.heads[next].timestamp = 3;
+                bad.heads[next].prev_hash = PrevHash(Some(bad.heads[next - 1].hash()));
+            }
+        };
+        assert_eq!(check(before_what_was_seen), Refusal::Time { tree_size: 6 });
     }
 
     #[test]

@@ -28,7 +28,13 @@ impl PublicKey {
     /// [`InvalidKey`].
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, InvalidKey> {
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| InvalidKey)?;
-        if key.is_weak() { Err(InvalidKey) } else { Ok(Self(key)) }
+        // A point has one spelling: RFC 8032, section 5.1.3, refuses a y that is not below the prime.
+        let canonical = key.to_edwards().compress().as_bytes() == bytes;
+        if canonical && !key.is_weak() {
+            Ok(Self(key))
+        } else {
+            Err(InvalidKey)
+        }
     }
 
     /// # Errors
@@ -191,7 +197,11 @@ mod tests {
         identity[0] = 1;
         let mut no_point = [0; 32];
         no_point[0] = 2;
-        for bad in [[0; 32], identity, no_point] {
+        // The point with y = 3, and the same with y = p + 3.
+        let (mut three, mut again) = ([0; 32], [0xff; 32]);
+        (three[0], again[0], again[31]) = (3, 0xf0, 0x7f);
+        assert!(PublicKey::from_bytes(&three).is_ok());
+        for bad in [[0; 32], identity, no_point, again] {
             assert_eq!(PublicKey::from_bytes(&bad), Err(InvalidKey), "{bad:?}");
         }
         for bad in ["", "AAAA", &encode(&[9; 31]), &encode(&[9; 33])] {

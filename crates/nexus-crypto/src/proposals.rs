@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::hashes::Hash;
+use crate::keys::PublicKey;
 use crate::logs::LogId;
 use crate::tree_heads::UnsignedHead;
 
@@ -41,7 +42,13 @@ pub struct Extension {
 /// What the log's key signs over a request to a cosigner, so that nobody else can make it sign.
 ///
 /// # Shape
-/// `"nexus/proposal/1" ‖ SHA-256(body)`
-pub fn request_message(body: &[u8]) -> Vec<u8> {
-    [&b"nexus/proposal/1"[..], &Sha256::digest(body)].concat()
+/// `"nexus/proposal/1" ‖ the cosigner's key (32 bytes) ‖ SHA-256(body) ‖ the route, "sign" or "extend"`
+pub fn request_message(cosigner: &PublicKey, route: &str, body: &[u8]) -> Vec<u8> {
+    [
+        &b"nexus/proposal/1"[..],
+        cosigner.as_bytes(),
+        &Sha256::digest(body),
+        route.as_bytes(),
+    ]
+    .concat()
 }

@@ -18,7 +18,7 @@ use crate::config::Settings;
 use crate::data::{DATABASE, DataDir};
 use crate::exits::{Exit, Failure};
 use crate::gateway::{Gateway, GatewayConfig};
-use crate::http::{Door, LogNode, Node, Services, Vitals};
+use crate::http::{Door, LogNode, Node, Pages, Services, Vitals};
 use crate::metrics;
 use crate::relay::Relay;
 use crate::serve::{Connections, connections_max, listen_all};
@@ -86,7 +86,7 @@ impl Running {
             origins: settings.origins.clone(),
             vitals: Vitals::new(settings.is_private).with_log(log.clone(), db.clone(), relay.clone()),
             community: None,
-            log: Some(LogNode::new(log.clone(), rate)),
+            log: Some(LogNode::new(log.clone(), rate, Pages::beside(settings.store.read_threads as usize))),
             relay: Some(relay.clone()),
         };
         let mut setup_link = None;

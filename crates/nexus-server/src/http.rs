@@ -21,6 +21,7 @@ mod limits;
 mod logins;
 mod members;
 mod messages;
+mod pages;
 mod path;
 mod read_states;
 mod routes;
@@ -61,6 +62,7 @@ use error::ApiError;
 pub(crate) use json::{read as read_body, write as json_response};
 use limits::{Limits, QuotaCell};
 use origins::{Origins, Verdict};
+pub use pages::Pages;
 pub use transparency::{LogNode, ROUTES as TRANSPARENCY_ROUTES};
 pub use vitals::Vitals;
 

@@ -175,7 +175,7 @@ impl Relay {
         self.0.hub.count()
     }
 
-    /// Bytes that wait for readers, together with what keeping them costs.
+    /// Bytes that wait for readers, together with what keeping them costs, and those of unfinished frames.
     pub fn waiting_bytes(&self) -> usize {
         self.0.hub.waiting_bytes.load(Ordering::Relaxed)
     }

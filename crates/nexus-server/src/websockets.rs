@@ -3,6 +3,7 @@
 //!
 //! It deliberately neither fragments nor compresses what it sends: a frame is made once, and its bytes serve every socket.
 
+mod boundaries;
 pub(crate) mod frames;
 pub(crate) mod handshakes;
 mod outboxes;
@@ -15,6 +16,7 @@ use tokio::net::TcpStream;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Message, Utf8Bytes};
 
+use boundaries::Boundaries;
 use outboxes::Outbox;
 
 /// A message beyond this was read into a buffer that no idle socket shall keep.
@@ -38,25 +40,15 @@ impl Intake {
         2 * self.message_bytes_max
     }
 
-    fn context(self, already_read: Vec<u8>) -> WebSocketContext {
+    fn context(self) -> WebSocketContext {
         let config = WebSocketConfig::default()
             .read_buffer_size(self.read_bytes)
             .write_buffer_size(0)
             .max_write_buffer_size(self.message_bytes_max)
             .max_message_size(Some(self.message_bytes_max))
             .max_frame_size(Some(self.message_bytes_max));
-        WebSocketContext::from_partially_read(already_read, Role::Server, Some(config))
+        WebSocketContext::new(Role::Server, Some(config))
     }
-}
-
-/// The least bytes on the wire of a client's message with so many bytes: header, mask and payload.
-const fn wire_bytes(len: usize) -> usize {
-    let extended = match len {
-        0..126 => 0,
-        126..65_536 => 2,
-        _ => 8,
-    };
-    2 + extended + 4 + len
 }
 
 /// What came in. It holds what somebody said, so it has no `Debug`.
@@ -80,8 +72,9 @@ pub(crate) struct WebSocket {
     context: WebSocketContext,
     outbox: Outbox,
     intake: Intake,
-    /// Bytes that were read and are in no message yet; or more, if a client made its frames longer than they need be.
-    unread: usize,
+    boundaries: Boundaries,
+    /// What was read beyond the end of a frame, and tungstenite has not seen: at most as much as is read at once.
+    ahead: Bytes,
     closing: bool,
     broken: bool,
 }
@@ -90,19 +83,33 @@ pub(crate) struct WebSocket {
 struct Pipe<'a> {
     tcp: &'a TcpStream,
     outbox: &'a mut Outbox,
+    boundaries: &'a mut Boundaries,
+    ahead: &'a mut Bytes,
     /// Bytes that may still be read in this turn.
     turn: usize,
 }
 
 impl Read for Pipe<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.ahead.is_empty() {
+            let most = buffer.len().min(self.ahead.len());
+            let taken = self.boundaries.take(&self.ahead[..most]);
+            buffer[..taken].copy_from_slice(&self.ahead.split_to(taken));
+            if self.ahead.is_empty() {
+                // An empty part of a buffer would keep all of it.
+                *self.ahead = Bytes::new();
+            }
+            return Ok(taken);
+        }
         let most = buffer.len().min(self.turn);
         if most == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let count = self.tcp.try_read(&mut buffer[..most])?;
         self.turn -= count;
-        Ok(count)
+        let taken = self.boundaries.take(&buffer[..count]);
+        *self.ahead = Bytes::copy_from_slice(&buffer[taken..count]);
+        Ok(taken)
     }
 }
 
@@ -125,10 +132,11 @@ impl WebSocket {
     /// One whose handshake is done.
     pub(crate) fn new(intake: Intake, already_read: Vec<u8>) -> Self {
         Self {
-            unread: already_read.len(),
-            context: intake.context(already_read),
+            context: intake.context(),
             outbox: Outbox::default(),
             intake,
+            boundaries: Boundaries::default(),
+            ahead: already_read.into(),
             closing: false,
             broken: false,
         }
@@ -136,18 +144,14 @@ impl WebSocket {
 
     /// Reads one message.
     pub(crate) fn read(&mut self, tcp: &TcpStream) -> Incoming {
-        let turn = self.intake.turn_bytes();
         let mut pipe = Pipe {
             tcp,
             outbox: &mut self.outbox,
-            turn,
+            boundaries: &mut self.boundaries,
+            ahead: &mut self.ahead,
+            turn: self.intake.turn_bytes(),
         };
-        let message = self.context.read(&mut pipe);
-        self.unread += turn - pipe.turn;
-        if let Ok(message) = &message {
-            self.unread = self.unread.saturating_sub(wire_bytes(message.len()));
-        }
-        match message {
+        match self.context.read(&mut pipe) {
             Ok(Message::Text(text)) => {
                 self.let_go_after(text.len());
                 Incoming::Text(text)
@@ -179,11 +183,17 @@ impl WebSocket {
         }
     }
 
-    /// tungstenite keeps the buffer of the largest message. If nothing else is in it, it begins with a small one again.
+    /// tungstenite keeps the buffer of the largest message. Nothing is in it when a message was taken, so it begins with a small one
+    /// again.
     fn let_go_after(&mut self, len: usize) {
-        if len > LARGE_BYTES && self.unread == 0 {
-            self.context = self.intake.context(vec![]);
+        if len > LARGE_BYTES && self.boundaries.begun() == 0 {
+            self.context = self.intake.context();
         }
+    }
+
+    /// Bytes of a message that has begun and not ended.
+    pub(crate) fn begun_bytes(&self) -> usize {
+        self.boundaries.begun()
     }
 
     fn end(&mut self, code: u16, reason: &'static str) -> Incoming {
@@ -307,15 +317,14 @@ mod tests {
         let whole: Vec<u8> = lens.iter().flat_map(|len| frame(*len)).collect();
         let (before, after) = whole.split_at(8);
         let mut socket = WebSocket::new(intake, before.to_vec());
-        let mut left = whole.len();
         let (sent, heard) = tokio::join!(client.write_all(after), async {
             let mut heard = vec![];
             while heard.len() < lens.len() {
                 match socket.read(&tcp) {
                     Incoming::Text(text) => {
                         heard.push(text.len());
-                        left -= frame(text.len()).len();
-                        assert!(socket.unread <= left, "what is unread is to come");
+                        assert_eq!(socket.begun_bytes(), 0, "nothing of the next message is taken with this one");
+                        assert!(socket.ahead.len() <= intake.read_bytes, "at most what is read at once");
                     }
                     Incoming::Nothing => tcp.readable().await.expect("more comes"),
                     _ => panic!("only text was sent"),
@@ -324,6 +333,6 @@ mod tests {
             heard
         });
         sent.expect("it is sent");
-        assert_eq!((heard, socket.unread), (lens.to_vec(), 0));
+        assert_eq!((heard, socket.ahead.len()), (lens.to_vec(), 0));
     }
 }

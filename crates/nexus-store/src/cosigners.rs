@@ -71,7 +71,7 @@ impl CosignerStore {
         store
             .lock()
             .execute(
-                "INSERT INTO seen (one, log_id, size, peaks) VALUES (1, ?1, 0, x'') ON CONFLICT DO NOTHING",
+                "INSERT INTO seen (one, log_id, size, peaks, last_s) VALUES (1, ?1, 0, x'', 0) ON CONFLICT DO NOTHING",
                 [log.0],
             )
             .map_err(failed("open a cosigner's file"))?;
@@ -104,6 +104,19 @@ impl CosignerStore {
         store.state().map(|_| store)
     }
 
+    /// Has nothing ever been seen or signed with this file, which is there? Also true if it was only just made.
+    ///
+    /// # Errors
+    /// Those of the store; also if another process has it open.
+    pub fn is_unused(path: &Path) -> Result<bool, StoreError> {
+        const USED: &str =
+            "SELECT EXISTS (SELECT 1 FROM seen WHERE size > 0) OR EXISTS (SELECT 1 FROM leaves) OR EXISTS (SELECT 1 FROM signatures)";
+        let used: bool = open_alone(path)?
+            .query_row(USED, [], |row| row.get(0))
+            .map_err(failed("look into a cosigner's file"))?;
+        Ok(!used)
+    }
+
     /// What the cosigner knows.
     ///
     /// # Errors
@@ -111,16 +124,24 @@ impl CosignerStore {
     pub fn state(&self) -> Result<State, StoreError> {
         let row = self
             .lock()
-            .query_row("SELECT log_id, size, peaks, last FROM seen", [], |row| {
-                let (size, peaks, last): (i64, Vec<u8>, Option<[u8; 32]>) = (row.get(1)?, row.get(2)?, row.get(3)?);
-                Ok((LogId(fixed(row, 0)?), size, peaks, last.map(Hash)))
+            .prepare_cached("SELECT log_id, size, peaks, last, last_s FROM seen")
+            .and_then(|mut seen| {
+                seen.query_row([], |row| {
+                    let (size, peaks, last): (i64, Vec<u8>, Option<[u8; 32]>) = (row.get(1)?, row.get(2)?, row.get(3)?);
+                    Ok((LogId(fixed(row, 0)?), size, peaks, last.map(Hash), row.get(4)?))
+                })
             })
             .map_err(failed("read a cosigner's state"))?;
-        let (log_id, size, peaks, last) = row;
+        let (log_id, size, peaks, last, last_s) = row;
         let (peaks, rest) = peaks.as_chunks::<32>();
         let edge = RightEdge::restore(size as u64, peaks.iter().copied().map(Hash).collect()).filter(|_| rest.is_empty());
         let edge = edge.ok_or_else(|| StoreError::internal("read a cosigner's state", "its peaks do not fit its size"))?;
-        Ok(State { log_id, edge, last })
+        Ok(State {
+            log_id,
+            edge,
+            last,
+            last_s,
+        })
     }
 
     /// What was signed for a size.
@@ -138,6 +159,18 @@ impl CosignerStore {
                     .optional()
             })
             .map_err(failed("read a cosigner's signature"))
+    }
+
+    /// A leaf that was seen.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn leaf(&self, index: u64) -> Result<Option<Hash>, StoreError> {
+        let Ok(index) = i64::try_from(index) else { return Ok(None) };
+        self.lock()
+            .prepare_cached("SELECT leaf_hash FROM leaves WHERE leaf_index = ?1")
+            .and_then(|mut found| found.query_row([index], |row| Ok(Hash(fixed(row, 0)?))).optional())
+            .map_err(failed("read a cosigner's leaf"))
     }
 
     /// Keeps what is about to be signed: the new state, the leaves that lead to it, and the signatures. Only after this returned may
@@ -225,6 +258,17 @@ impl CosignerStore {
         found.and_then(Iterator::collect).map_err(failed("read evidence"))
     }
 
+    /// How many refused proposals are kept.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn refused_count(&self) -> Result<u64, StoreError> {
+        self.lock()
+            .query_row("SELECT COUNT(*) FROM evidence", [], |row| row.get::<_, i64>(0))
+            .map(|count| count as u64)
+            .map_err(failed("count evidence"))
+    }
+
     /// Forgets refused proposals that were last asked before a time, and says how many.
     ///
     /// # Errors
@@ -244,9 +288,11 @@ impl CosignerStore {
 /// False if the state is not `before` any more.
 fn write(tx: &Transaction<'_>, before: &State, state: &State, leaves: &[Hash], signed: &[Signed]) -> rusqlite::Result<bool> {
     let peaks: Vec<u8> = state.edge.peaks().iter().flat_map(|peak| peak.0).collect();
-    let sql = "UPDATE seen SET size = ?1, peaks = ?2, last = ?3 WHERE size = ?4";
+    let sql = "UPDATE seen SET size = ?1, peaks = ?2, last = ?3, last_s = ?4 WHERE size = ?5";
     let last = state.last.map(|hash| hash.0);
-    let moved = tx.execute(sql, params![state.size() as i64, peaks, last, before.size() as i64])?;
+    let moved = tx
+        .prepare_cached(sql)?
+        .execute(params![state.size() as i64, peaks, last, state.last_s, before.size() as i64])?;
     let mut insert = tx.prepare_cached("INSERT INTO leaves (leaf_index, leaf_hash) VALUES (?1, ?2)")?;
     for (index, leaf) in (before.size()..).zip(leaves) {
         insert.execute(params![index as i64, leaf.0])?;

@@ -131,8 +131,12 @@ error_codes! {
     RotationInvalid = (409, 0, "rotation_invalid", "a signature of the rotation is not good for this log, the id's current leaf and the new one"),
     /// The new leaf is not later than the current one.
     RotationNotLater = (409, 0, "rotation_not_later", "the timestamp must be later than that of the id's current leaf"),
+    /// The id has had as many keys as its history shows.
+    TooManyKeys = (409, 0, "too_many_keys", "the id has changed its key as often as an id may"),
     /// Cosigners are missing; the same request will be answered once they are back.
     NotPublished = (503, 0, "not_published", "not published yet: fewer than two cosigners answered; send the same request again"),
+    /// Too many others read pages of the key log.
+    PagesBusy = (503, 0, "pages_busy", "too many are reading pages of the key log now; try again in a few seconds"),
     /// Too many requests; the answer says when to come back.
     RateLimited = (429, 0, "rate_limited", "You are being rate limited."),
     /// Too many passwords are being hashed.
@@ -175,8 +179,8 @@ mod tests {
     #[test]
     fn every_code_has_a_client_status_and_a_word() {
         for code in ErrorCode::ALL {
-            // Not published yet: neither the caller is at fault nor are we, and the caller can act.
-            let is_later = *code == ErrorCode::NotPublished;
+            // Not now: neither the caller is at fault nor are we, and the caller can act.
+            let is_later = [ErrorCode::NotPublished, ErrorCode::PagesBusy].contains(code);
             assert!((400..500).contains(&code.status()) || is_later, "{code:?}");
             assert!(
                 code.word().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),

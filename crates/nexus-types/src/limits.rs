@@ -167,7 +167,12 @@ pub const LOG_QUEUE_MAX: usize = 1_024;
 pub const HEADS_PAGE_MAX: usize = 1_000;
 /// Leaves in one page.
 pub const LEAVES_PAGE_MAX: usize = 1_000;
-/// Leaves of one id that its history shows.
+/// Pages of the key log that are read at once; fewer than the database has threads for reading, so that publishing and proofs never wait
+/// for them.
+pub const LOG_PAGES_AT_ONCE: usize = 2;
+/// How long a page may wait for its turn before it is answered with 503.
+pub const LOG_PAGE_WAIT_MS: i64 = 5 * SECOND_MS;
+/// Leaves that one id may have, so that its history is one page and every former key is known.
 pub const ID_HISTORY_MAX: usize = 1_000;
 /// Ids whose current leaves are looked up at once.
 pub const IDS_PAGE_MAX: usize = 1_000;
@@ -192,7 +197,8 @@ pub const RELAY_FRAME_BYTES: usize = 128 * 1024;
 pub const RELAY_FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Bytes that may wait for one reader before it is closed with 4901.
 pub const RELAY_QUEUE_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes that may wait for all readers together; beyond it, a reader that already keeps others waiting is closed with 4901.
+/// Bytes that may wait for all readers together with those of unfinished frames of all senders; beyond it, a reader that already keeps
+/// others waiting is closed with 4901, and a sender of whose frame more than the first bytes came with 1013.
 pub const RELAY_QUEUES_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Relay sessions of one node at once.
 pub const RELAY_SESSIONS_MAX: usize = 65_536;

@@ -13,6 +13,7 @@ use nexus_crypto::logs::LogId;
 use nexus_crypto::proposals::{Extension, Proposal};
 use nexus_store::StoreError;
 use nexus_store::cosigners::{CosignerStore, Evidence, Signed};
+use serde::Serialize;
 
 use super::cosign::{Cosign, CosignError};
 use crate::clock::Clock;
@@ -84,6 +85,14 @@ impl LocalCosigner {
         self.lock().store.evidence(limit)
     }
 
+    /// How much of that there is. Blocks.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn refused_count(&self) -> Result<u64, StoreError> {
+        self.lock().store.refused_count()
+    }
+
     /// Forgets what it refused longest ago, and says how much that was. Blocks.
     ///
     /// # Errors
@@ -96,22 +105,19 @@ impl LocalCosigner {
         self.0.signing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Signs a proposal if the log only grew, after storing leaves and signatures. The same proposal gets the same signatures. Blocks.
+    /// Signs a proposal if the log only grew, after storing leaves and signatures. The same proposal gets signatures over the same
+    /// heads. Blocks. `asked` gives what was asked, as it came, to be kept as evidence.
     ///
     /// # Errors
     /// [`SignError`]. A refusal that says that the log is not honest is kept as evidence.
-    pub fn sign_now(&self, proposal: &Proposal) -> Result<Vec<Signature>, SignError> {
+    pub fn sign_now(&self, proposal: &Proposal, asked: impl FnOnce() -> String) -> Result<Vec<Signature>, SignError> {
         let mut signing = self.lock();
         signing.settle()?;
-        let answer = signing.check(proposal);
-        let checked = match answer {
-            Ok(Verdict::Again(signatures)) => return Ok(signatures),
+        let checked = match signing.check(proposal) {
+            // Signed anew, as the key may be another than then; the heads are not.
+            Ok(Verdict::Again(hashes)) => return Ok(hashes.iter().map(|hash| self.0.key.sign(&hash.0)).collect()),
             Ok(Verdict::New(checked)) => checked,
-            Err(SignError::Refused(refusal)) => {
-                signing.keep_evidence(proposal, refusal, self.0.clock.now_ms());
-                return Err(refusal.into());
-            }
-            Err(cause) => return Err(cause),
+            Err(cause) => return Err(signing.refused(cause, asked, self.0.clock.now_ms())),
         };
         let sign = |(size, head): (u64, &Hash)| Signed {
             size,
@@ -129,11 +135,14 @@ impl LocalCosigner {
     /// Takes in published leaves, and says how many were seen then. Blocks.
     ///
     /// # Errors
-    /// [`SignError`].
-    pub fn extend_now(&self, extension: &Extension) -> Result<u64, SignError> {
+    /// As [`LocalCosigner::sign_now`].
+    pub fn extend_now(&self, extension: &Extension, asked: impl FnOnce() -> String) -> Result<u64, SignError> {
         let mut signing = self.lock();
         signing.settle()?;
-        let state = signing.state.extend(extension)?;
+        let state = match signing.grow(extension) {
+            Ok(state) => state,
+            Err(cause) => return Err(signing.refused(cause, asked, self.0.clock.now_ms())),
+        };
         signing.doubtful = true;
         signing.store.extend(&state, &extension.leaves)?;
         signing.doubtful = false;
@@ -143,7 +152,8 @@ impl LocalCosigner {
 }
 
 enum Verdict {
-    Again(Vec<Signature>),
+    /// The hashes of heads that were signed before.
+    Again(Vec<Hash>),
     New(nexus_crypto::cosigners::Checked),
 }
 
@@ -159,7 +169,8 @@ impl Signing {
 
     fn check(&self, proposal: &Proposal) -> Result<Verdict, SignError> {
         let end = proposal.first + proposal.leaves.len() as u64;
-        let seen = !proposal.heads.is_empty() && end <= self.state.size() && proposal.log_id == self.state.log_id;
+        let shaped = !proposal.heads.is_empty() && proposal.heads.len() == proposal.leaves.len();
+        let seen = shaped && end <= self.state.size() && proposal.log_id == self.state.log_id;
         if seen {
             self.again(proposal).map(Verdict::Again)
         } else {
@@ -167,46 +178,68 @@ impl Signing {
         }
     }
 
-    /// The signatures that were given for these heads.
-    fn again(&self, proposal: &Proposal) -> Result<Vec<Signature>, SignError> {
-        let mut signatures = Vec::with_capacity(proposal.heads.len());
-        for head in &proposal.heads {
-            let tree_size = head.tree_size;
-            match self.store.signed(tree_size)? {
-                Some((hash, signature)) if hash == head.hash() => signatures.push(signature),
-                Some(_) => return Err(Refusal::TwoRoots { tree_size }.into()),
-                None => {
-                    let size = self.state.size();
-                    return Err(Refusal::Shrunk { tree_size, size }.into());
-                }
+    /// The state with these leaves. To be told again what was seen is nobody's fault; to be told another story is.
+    fn grow(&self, extension: &Extension) -> Result<State, SignError> {
+        let seen = extension.log_id == self.state.log_id && extension.first < self.state.size();
+        if !seen {
+            return Ok(self.state.extend(extension)?);
+        }
+        let tree_size = extension.head.tree_size;
+        for (index, leaf) in (extension.first..self.state.size()).zip(&extension.leaves) {
+            if self.store.leaf(index)? != Some(*leaf) {
+                return Err(Refusal::Root { tree_size }.into());
             }
         }
-        Ok(signatures)
+        Err(Refusal::Passed { tree_size }.into())
     }
 
-    /// Keeps what shows that the log is not honest. To be behind shows nothing, and anybody can misshape a request.
-    fn keep_evidence(&self, proposal: &Proposal, refusal: Refusal, now_ms: i64) {
-        if matches!(refusal, Refusal::Behind { .. } | Refusal::OtherLog | Refusal::Shape) {
-            return;
+    /// The hashes of these heads, if each was signed before.
+    fn again(&self, proposal: &Proposal) -> Result<Vec<Hash>, SignError> {
+        let mut hashes = Vec::with_capacity(proposal.heads.len());
+        for ((head, leaf), index) in proposal.heads.iter().zip(&proposal.leaves).zip(proposal.first..) {
+            let tree_size = index + 1;
+            if head.tree_size != tree_size {
+                return Err(Refusal::Shape.into());
+            }
+            match self.store.signed(tree_size)? {
+                Some((hash, _)) if hash == head.hash() => hashes.push(hash),
+                Some(_) => return Err(Refusal::TwoRoots { tree_size }.into()),
+                None if self.store.leaf(index)? == Some(*leaf) => return Err(Refusal::Passed { tree_size }.into()),
+                None => return Err(Refusal::Root { tree_size }.into()),
+            }
         }
-        let body = serde_json::to_string(proposal).expect("a proposal serialises");
-        match self.store.refuse(refusal.word(), &refusal.to_string(), &body, now_ms) {
-            Ok(true) => {}
-            Ok(false) => tracing::warn!("a cosigner keeps as much evidence as it may, and no more"),
-            Err(cause) => tracing::error!(%cause, "a cosigner could not keep its evidence"),
-        }
+        Ok(hashes)
     }
+
+    /// Keeps what shows that the log is not honest.
+    fn refused(&self, cause: SignError, asked: impl FnOnce() -> String, now_ms: i64) -> SignError {
+        if let SignError::Refused(refusal) = &cause
+            && refusal.is_accusation()
+        {
+            match self.store.refuse(refusal.word(), &refusal.to_string(), &asked(), now_ms) {
+                Ok(true) => {}
+                Ok(false) => tracing::warn!("a cosigner keeps as much evidence as it may, and no more"),
+                Err(cause) => tracing::error!(%cause, "a cosigner could not keep its evidence"),
+            }
+        }
+        cause
+    }
+}
+
+/// What is kept of a question in the same process, where nobody signs it.
+fn spelled(question: &impl Serialize) -> String {
+    serde_json::to_string(question).expect("our shapes have string keys and no failing parts")
 }
 
 impl Cosign for LocalCosigner {
     fn sign(&self, proposal: Arc<Proposal>) -> BoxFuture<'_, Result<Vec<Signature>, CosignError>> {
         let own = self.clone();
-        async move { blocking(move || own.sign_now(&proposal)).await }.boxed()
+        async move { blocking(move || own.sign_now(&proposal, || spelled(&*proposal))).await }.boxed()
     }
 
     fn extend(&self, extension: Extension) -> BoxFuture<'_, Result<u64, CosignError>> {
         let own = self.clone();
-        async move { blocking(move || own.extend_now(&extension)).await }.boxed()
+        async move { blocking(move || own.extend_now(&extension, || spelled(&extension))).await }.boxed()
     }
 
     fn is_local(&self) -> bool {

@@ -21,13 +21,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::StartError;
 use super::cosign::{Asked, Question, Signed, round};
-use super::register::{Book, Decision, Registered, not_published};
+use super::register::{Book, Decision, Registered, not_published, published};
 use crate::clock::Clock;
 use crate::errors::{Error, Result};
 
 /// Between two tries of what failed.
 const AGAIN_MIN: Duration = Duration::from_millis(100);
 const AGAIN_MAX: Duration = Duration::from_secs(2);
+
+/// From so many in a batch on, more are waited for.
+const CROWD_MIN: usize = 8;
+/// How often others get their turn before a batch is closed.
+const GATHER_TURNS_MAX: usize = 64;
 
 /// What readers see.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +47,8 @@ pub struct Published {
     pub head: Option<Arc<TreeHead>>,
     /// Leaves that are proposed and not published yet.
     pub pending: u64,
+    /// Did the last try to publish them fail?
+    pub stuck: bool,
 }
 
 /// A registration whose caller waits.
@@ -67,6 +74,8 @@ pub(super) struct Publisher {
     not_before_s: i64,
     edge: RightEdge,
     pending: Option<Batch>,
+    /// Leaves of the last batch.
+    crowd: usize,
     view: watch::Sender<Published>,
 }
 
@@ -85,6 +94,7 @@ impl Publisher {
             not_before_s,
             edge: RightEdge::default(),
             pending: None,
+            crowd: 0,
             view: watch::Sender::default(),
         };
         publisher.take(state).map_err(StartError::Damaged)?;
@@ -109,6 +119,7 @@ impl Publisher {
             heads: state.heads,
             head: state.head.map(Arc::new),
             pending: state.pending.as_ref().map_or(0, |batch| batch.registrations.len() as u64),
+            stuck: false,
         });
         self.pending = state.pending;
         Ok(())
@@ -118,7 +129,7 @@ impl Publisher {
     pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>, mut stop: watch::Receiver<bool>) {
         loop {
             if let Some(batch) = self.pending.take()
-                && self.finish(batch, vec![], &mut stop).await.is_break()
+                && self.finish(batch, None, vec![], &mut stop).await.is_break()
             {
                 return;
             }
@@ -127,6 +138,7 @@ impl Publisher {
                 _ = stop.wait_for(|stop| *stop) => return,
             };
             let Some(first) = first else { return };
+            self.gather(&waiting).await;
             let mut batch = vec![first];
             while batch.len() < LOG_BATCH_MAX
                 && let Ok(next) = waiting.try_recv()
@@ -138,6 +150,22 @@ impl Publisher {
             if self.publish(batch, &mut stop).await.is_break() {
                 return;
             }
+        }
+    }
+
+    /// Where many come at once, lets those who are about to ask do so: one batch more costs a round of cosigning and three writes. Nobody
+    /// waits for a timer, only for what is ready to run.
+    async fn gather(&self, waiting: &mpsc::Receiver<Waiting>) {
+        let mut before = 0;
+        for _ in 0..GATHER_TURNS_MAX {
+            if self.crowd < CROWD_MIN || waiting.len() + 1 >= LOG_BATCH_MAX {
+                return;
+            }
+            tokio::task::yield_now().await;
+            if waiting.len() == before {
+                return;
+            }
+            before = waiting.len();
         }
     }
 
@@ -165,12 +193,14 @@ impl Publisher {
         if registrations.is_empty() {
             return ControlFlow::Continue(());
         }
+        self.crowd = registrations.len();
+        let users = Some(book.new_ids());
         let batch = self.batch(registrations);
         if let Err(cause) = self.store.propose(Arc::new(batch.clone())).await {
             refuse_all(awaited.into_iter().map(|awaited| awaited.answer), &cause.into());
             return self.reload(stop).await;
         }
-        self.finish(batch, awaited, stop).await
+        self.finish(batch, users, awaited, stop).await
     }
 
     /// The ids that a batch names, as they stand.
@@ -215,8 +245,9 @@ impl Publisher {
         }
     }
 
-    /// Has a proposed batch cosigned and publishes it, however often it takes. Who waits is told after the first failure.
-    async fn finish(&mut self, batch: Batch, mut awaited: Vec<Awaited>, stop: &mut watch::Receiver<bool>) -> Stopped {
+    /// Has a proposed batch cosigned and publishes it, however often it takes. Who waits is told after the first failure. `users` are the
+    /// ids that it brings, if that is known.
+    async fn finish(&mut self, batch: Batch, users: Option<u64>, mut awaited: Vec<Awaited>, stop: &mut watch::Receiver<bool>) -> Stopped {
         let batch = Arc::new(batch);
         self.view.send_modify(|view| view.pending = batch.registrations.len() as u64);
         let question = self.question(&batch);
@@ -225,13 +256,14 @@ impl Publisher {
         let mut ready = None;
         let heads = loop {
             let tried = match &ready {
-                None => self.ready(&batch, &question).await.map(|made| ready = Some(made)),
+                None => self.ready(&batch, users, &question).await.map(|made| ready = Some(made)),
                 Some(ready) => match self.store.publish(batch.clone(), ready.heads.clone()).await {
                     Ok(()) => break self.show(&question, ready),
                     Err(cause) => Err(cause.into()),
                 },
             };
             if let Err(cause) = tried {
+                self.view.send_modify(|view| view.stuck = true);
                 refuse_all(awaited.drain(..).map(|awaited| awaited.answer), &cause);
                 rest(again, stop).await?;
                 again = (again * 2).min(AGAIN_MAX);
@@ -267,11 +299,15 @@ impl Publisher {
     }
 
     /// One round of cosigning, and what else is to be known before the publishing write.
-    async fn ready(&self, batch: &Batch, question: &Question) -> std::result::Result<Ready, Failed> {
+    async fn ready(&self, batch: &Batch, users: Option<u64>, question: &Question) -> std::result::Result<Ready, Failed> {
         let signed = round(&self.seats, &self.store, question).await.ok_or(Failed::NoQuorum)?;
+        let users = match users {
+            Some(users) => users,
+            None => self.new_users(batch).await?,
+        };
         Ok(Ready {
             heads: self.signed(batch, &signed),
-            users: self.new_users(batch).await?,
+            users,
         })
     }
 
@@ -287,6 +323,7 @@ impl Publisher {
             view.heads += heads.len() as u64;
             view.head = heads.last().cloned();
             view.pending = 0;
+            view.stuck = false;
         });
         heads
     }
@@ -333,16 +370,7 @@ impl Publisher {
     fn answer_existing(&self, index: u64, answer: oneshot::Sender<Result<Registered>>) {
         let (store, latest) = (self.store.clone(), self.view.borrow().head.clone());
         tokio::spawn(async move {
-            // An imported log may have fewer heads than leaves; the latest stands for any leaf below it.
-            let registered = match store.head_at(index + 1).await {
-                Ok(head) => head.map(Arc::new).or(latest).ok_or_else(not_published).map(|sth| Registered {
-                    new: false,
-                    tree_size: sth.head.tree_size,
-                    leaf_index: index,
-                    sth,
-                }),
-                Err(cause) => Err(cause.into()),
-            };
+            let registered = published(&store, latest, index).await;
             answer.send(registered).ok();
         });
     }

@@ -8,8 +8,9 @@ use nexus_crypto::keys::{KeyBytes, PublicKey};
 use nexus_crypto::logs::LogId;
 use nexus_crypto::registrations::{BadRotation, Id, InvalidRegistration, Registration, Rotation};
 use nexus_crypto::tree_heads::TreeHead;
-use nexus_store::transparency::Leaf;
+use nexus_store::transparency::{Leaf, LogStore};
 use nexus_types::ErrorCode;
+use nexus_types::limits::ID_HISTORY_MAX;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -79,6 +80,12 @@ impl Log {
     /// What is wrong with the draft, a conflict with the id's key, or [`ErrorCode::NotPublished`]: then the same draft may be sent again.
     pub async fn register(&self, draft: Draft) -> Result<Registered> {
         let registration = draft.parse(self.0.clock.now_ms() / 1_000)?;
+        // The publisher looks as well, and in order; but while it can't publish, nobody has to wait for what needs no publishing.
+        if self.0.published.borrow().stuck
+            && let Some(answer) = self.without_publishing(&registration).await?
+        {
+            return Ok(answer);
+        }
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { registration, answer };
         self.0.queue.try_send(waiting).map_err(|_| not_published())?;
@@ -87,6 +94,35 @@ impl Log {
             Ok(Err(_)) | Err(_) => Err(not_published()),
         }
     }
+}
+
+impl Log {
+    /// The answer to a registration that stands in the log, or that its id's key rules out.
+    async fn without_publishing(&self, registration: &Registration) -> Result<Option<Registered>> {
+        let Some(leaf) = self.current(registration.id.clone()).await? else {
+            return Ok(None);
+        };
+        if leaf.registration.public_key == registration.public_key {
+            return published(&self.0.store, self.latest(), leaf.index).await.map(Some);
+        }
+        if registration.rotation.is_none() {
+            return Err(Error::refused(ErrorCode::DidTaken));
+        }
+        Ok(None)
+    }
+}
+
+/// A leaf that was published before, with its head. An imported log may have fewer heads than leaves; the latest stands for any leaf
+/// below it.
+pub(super) async fn published(store: &LogStore, latest: Option<Arc<TreeHead>>, index: u64) -> Result<Registered> {
+    let head = store.head_at(index + 1).await?.map(Arc::new);
+    let sth = head.or(latest).ok_or_else(not_published)?;
+    Ok(Registered {
+        new: false,
+        tree_size: sth.head.tree_size,
+        leaf_index: index,
+        sth,
+    })
 }
 
 /// The caller is to come back.
@@ -110,6 +146,7 @@ pub(super) struct Book {
     log_id: LogId,
     next: u64,
     ids: HashMap<Id, Page>,
+    new_ids: u64,
 }
 
 struct Page {
@@ -135,7 +172,13 @@ impl Book {
             log_id,
             next,
             ids: current.into_iter().map(page).collect(),
+            new_ids: 0,
         }
+    }
+
+    /// Ids that were not there before.
+    pub(super) fn new_ids(&self) -> u64 {
+        self.new_ids
     }
 
     /// Decides about one, and remembers it.
@@ -143,6 +186,7 @@ impl Book {
         let index = self.next;
         if let Some(page) = self.ids.get_mut(&registration.id) {
             match registration.may_follow(&page.current, &page.left, &self.log_id) {
+                Ok(()) if page.left.len() + 1 >= ID_HISTORY_MAX => return Decision::Refused(ErrorCode::TooManyKeys),
                 Ok(()) => {
                     page.left.push(page.current.public_key);
                     (page.current, page.index) = (registration.clone(), index);
@@ -162,6 +206,7 @@ impl Book {
                 left: vec![],
             };
             self.ids.insert(registration.id.clone(), page);
+            self.new_ids += 1;
         }
         self.next += 1;
         Decision::New(index)
@@ -246,6 +291,35 @@ mod tests {
         let history = HashMap::from([(id.clone(), vec![leaf(0, &first), leaf(1, &second)])]);
         let mut book = Book::new(LOG, 2, HashMap::from([(id, leaf(1, &second))]), &history);
         assert_eq!(book.decide(&rotated(&second, 2, 1, 12)), Decision::Refused(ErrorCode::KeyReturned));
+    }
+
+    #[test]
+    fn an_id_has_an_end_of_keys() {
+        let first = plain("a", 1, 10);
+        let history: Vec<_> = (0..ID_HISTORY_MAX as u64 - 1)
+            .map(|index| {
+                let mut registration = first.clone();
+                registration.public_key.0[..8].copy_from_slice(&index.to_be_bytes());
+                Leaf { index, registration }
+            })
+            .collect();
+        let id = first.id.clone();
+        let book = |leaves: &[Leaf]| {
+            let mut leaves = leaves.to_vec();
+            leaves.last_mut().expect("there are leaves").registration = first.clone();
+            let last = leaves[leaves.len() - 1].clone();
+            Book::new(
+                LOG,
+                5_000,
+                HashMap::from([(id.clone(), last)]),
+                &HashMap::from([(id.clone(), leaves)]),
+            )
+        };
+        let next = rotated(&first, 1, 2, 11);
+        let mut full = book(&history);
+        assert_eq!(full.decide(&next), Decision::New(5_000));
+        assert_eq!(full.decide(&rotated(&next, 2, 3, 12)), Decision::Refused(ErrorCode::TooManyKeys));
+        assert_eq!(full.decide(&next), Decision::Existing(5_000), "what stands there is still found");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use nexus_crypto::keys::{PublicKey, Signature};
 use nexus_crypto::logs::{LogId, endorsement_message};
 use nexus_crypto::registrations::FUTURE_S_MAX;
-use nexus_crypto::tree_heads::{CosignerKey, POLICY};
+use nexus_crypto::tree_heads::{CosignerKey, EndedAt, POLICY};
 use nexus_store::StoreError;
 use nexus_store::transparency::{LogStore, StoredKey};
 
@@ -69,7 +69,10 @@ pub async fn rotate(store: &LogStore, new: NewKey, now_s: i64) -> Result<Vec<Sto
     let Some(old) = keys.iter_mut().find(|known| is_current(known, &new.cosigner)) else {
         return Err(RotateError::UnknownCosigner(new.cosigner));
     };
-    let latest_s = state.head.map_or(old.key.from_s, |head| head.head.timestamp.max(old.key.from_s));
+    let latest_s = state
+        .head
+        .as_ref()
+        .map_or(old.key.from_s, |head| head.head.timestamp.max(old.key.from_s));
     if new.from_s <= latest_s || new.from_s > now_s.max(latest_s) + FUTURE_S_MAX {
         return Err(RotateError::From(latest_s));
     }
@@ -79,6 +82,10 @@ pub async fn rotate(store: &LogStore, new: NewKey, now_s: i64) -> Result<Vec<Sto
         return Err(RotateError::Endorsement);
     }
     old.key.until_s = Some(new.from_s);
+    old.key.ended_at = state.head.as_ref().map(|head| EndedAt {
+        tree_size: head.head.tree_size,
+        head: head.head.hash(),
+    });
     keys.push(StoredKey {
         key: CosignerKey {
             cosigner: new.cosigner,
@@ -86,6 +93,7 @@ pub async fn rotate(store: &LogStore, new: NewKey, now_s: i64) -> Result<Vec<Sto
             from_s: new.from_s,
             until_s: None,
             endorsement: new.endorsement,
+            ended_at: None,
         },
         operator: new.operator,
         url: new.url,
@@ -138,6 +146,7 @@ fn first_key(seat: &Seat) -> StoredKey {
             from_s: 0,
             until_s: None,
             endorsement: None,
+            ended_at: None,
         },
         operator: seat.operator.clone(),
         url: seat.url.clone(),

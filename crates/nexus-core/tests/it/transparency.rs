@@ -373,6 +373,10 @@ async fn one_is_too_few_and_the_same_request_succeeds_later(stage: Stage) {
     let hidden = scene.log.did(Id::parse("did:nexo:1").expect("a good id")).await;
     assert_eq!(hidden.expect_err("it is not published").code(), Some(ErrorCode::UnknownDid));
     assert_eq!(scene.log.leaves(0, 10).await.expect("it reads").len(), 1);
+    // What needs no publishing is answered at once.
+    let known = scene.register("did:nexo:0", 0).await.expect("it stands there");
+    assert_eq!((known.new, known.leaf_index), (false, 0));
+    assert_eq!(scene.code(draft("did:nexo:0", 5, START_S)).await, Some(ErrorCode::DidTaken));
     scene.switch([true, true, false]);
     scene.settle().await;
     let done = scene.register("did:nexo:1", 1).await.expect("two sign");

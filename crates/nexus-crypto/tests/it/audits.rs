@@ -4,7 +4,7 @@ use nexus_crypto::audits::{Audit, Fault, FaultCode, since};
 use nexus_crypto::hashes::Hash;
 use nexus_crypto::proofs::verify_inclusion;
 use nexus_crypto::registrations::Registration;
-use nexus_crypto::tree_heads::{Policy, PrevHash, TreeHead};
+use nexus_crypto::tree_heads::{CosignerKey, EndedAt, HeadSignature, Policy, PrevHash, TreeHead, UnsignedHead};
 use nexus_crypto::trees::{Node, RightEdge, consistency_path};
 
 use super::{START_S, document, heads, key, registration, registrations, rotated, signed};
@@ -62,18 +62,76 @@ fn an_honest_log_is_found_honest() {
 #[test]
 fn an_audit_goes_on_after_a_head_it_knows() {
     let served = Served::of(registrations());
-    let mut edge = RightEdge::default();
-    for leaf in &served.leaves[..7] {
-        edge.append(leaf.leaf());
-    }
-    let resume =
-        |edge: &RightEdge, last: usize| Audit::resume(document().log_id, document().keys(), edge.clone(), served.heads[last].clone());
-    let mut audit = resume(&edge, 6).expect("edge and head are of one size");
+    let begin = || Audit::begin(document().log_id, document().keys());
+    let mut audit = begin();
+    audit.page(&served.leaves[..7], &[], |_, _| {}).expect("the leaves are honest");
+    audit.go_on_after(&served.heads[6]).expect("they are those of the head");
     audit
         .page(&served.leaves[7..], &served.heads[7..], |_, _| {})
         .expect("the rest is honest");
     audit.finish(&served.latest).expect("to its end");
-    assert!(resume(&edge, 7).is_none());
+    let mut other = begin();
+    other
+        .page(&served.leaves[1..8], &[], |_, _| {})
+        .expect("by themselves they are honest");
+    assert_eq!(
+        other.go_on_after(&served.heads[6]).expect_err("another beginning").code,
+        FaultCode::SplitView
+    );
+}
+
+/// Two keys that ended are no use to whoever stole them: not for a later size with an old time, nor for another history before.
+#[test]
+fn ended_keys_sign_no_other_history() {
+    let served = Served::of(registrations());
+    let mut keys = document().keys();
+    for number in 0..2u8 {
+        let ended = EndedAt {
+            tree_size: 7,
+            head: served.heads[6].head.hash(),
+        };
+        let key_after = CosignerKey {
+            public_key: key(150 + number).public(),
+            from_s: START_S + 100,
+            ..keys.0[number as usize].clone()
+        };
+        (keys.0[number as usize].until_s, keys.0[number as usize].ended_at) = (Some(START_S + 100), Some(ended));
+        keys.0.push(key_after);
+    }
+    let audit = |leaves: &[Registration], heads: &[TreeHead]| {
+        let mut audit = Audit::begin(document().log_id, keys.clone());
+        audit.page(leaves, heads, |_, _| {})?;
+        audit.finish(heads.last().expect("there is one"))
+    };
+    let code = |fault: Result<(), Fault>| fault.expect_err("it is a lie").code;
+    assert_eq!(audit(&served.leaves[..7], &served.heads[..7]), Ok(()));
+    assert_eq!(code(audit(&served.leaves[..8], &served.heads[..8])), FaultCode::UnknownCosigner);
+    assert_eq!(code(audit(&served.leaves[..6], &served.heads[..6])), FaultCode::Rollback);
+    let mut skipped = served.heads[..8].to_vec();
+    skipped.remove(6);
+    skipped[6].head.prev_hash = PrevHash(Some(skipped[5].head.hash()));
+    let late = UnsignedHead {
+        timestamp: START_S + 100,
+        ..skipped[6].head
+    };
+    skipped[6] = TreeHead {
+        signatures: [(150, 0), (151, 1)]
+            .map(|(number, cosigner)| HeadSignature {
+                cosigner: format!("cosigner_{cosigner}"),
+                sig: key(number).sign(&late.hash().0),
+            })
+            .to_vec(),
+        head: late,
+    };
+    assert_eq!(
+        code(audit(&served.leaves[..8], &skipped)),
+        FaultCode::SplitView,
+        "no head where the keys ended"
+    );
+    let mut leaves = registrations();
+    leaves[1] = registration(1, &key(88), START_S + 1);
+    let forged = Served::of(leaves);
+    assert_eq!(code(audit(&forged.leaves[..7], &forged.heads[..7])), FaultCode::SplitView);
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn document() -> KeyDocument {
             from_s: START_S,
             until_s: None,
             endorsement: None,
+            ended_at: None,
         },
         operator: "this server".into(),
         url: None,

@@ -8,7 +8,7 @@ use nexus_core::Clock;
 use nexus_core::transparency::{LocalCosigner, Log, LogPorts, Seat, StartError};
 use nexus_crypto::keys::SigningKey;
 use nexus_crypto::logs::{KeyDocument, LogId};
-use nexus_store::transparency::{JsonlOptions, LogStore};
+use nexus_store::transparency::{JsonlOptions, LogStore, StoredKey};
 use nexus_store::{Db, StoreError};
 use tokio::task::AbortHandle;
 
@@ -48,13 +48,15 @@ pub(super) async fn start(data: &DataDir, db: Option<Db>, settings: &Settings, c
     let log_key = Arc::new(keys::log_key(data)?);
     let mut chores = vec![];
     let mut seats = vec![];
-    for name in COSIGNERS {
-        let remote = settings.log.remotes.iter().find(|remote| remote.name == name);
-        if let Some(remote) = remote {
-            seats.push(remote_seat(remote, log_key.clone())?);
-            continue;
-        }
-        let (seat, cosigner) = own_seat(data, name, log_id, &clock)?;
+    for (name, place) in places(data, settings, &state.keys)? {
+        let key = match place {
+            Place::Elsewhere(remote) => {
+                seats.push(remote_seat(remote, log_key.clone())?);
+                continue;
+            }
+            Place::Here(key) => key,
+        };
+        let (seat, cosigner) = own_seat(data, name, *key, log_id, &clock)?;
         chores.push(tokio::spawn(processes::sweep(cosigner, clock.clone(), settings.log.evidence_days)).abort_handle());
         seats.push(seat);
     }
@@ -114,8 +116,39 @@ async fn store(data: &DataDir, db: Option<Db>, settings: &Settings) -> Result<Lo
     }
 }
 
-fn own_seat(data: &DataDir, name: &'static str, log_id: LogId, clock: &Clock) -> Result<(Seat, LocalCosigner), Failure> {
-    let (key, _) = keys::cosigner_key(data, name, |variable| std::env::var(variable).ok())?;
+/// Where a cosigner is.
+enum Place<'a> {
+    /// In this process.
+    Here(Box<SigningKey>),
+    /// A program of its own.
+    Elsewhere(&'a RemoteSeat),
+}
+
+/// Where each cosigner is. No two have the same key: that is seen before any of them opens its memory, or a first start would leave
+/// memories of cosigners that never were.
+fn places<'a>(data: &DataDir, settings: &'a Settings, stored: &[StoredKey]) -> Result<Vec<(&'static str, Place<'a>)>, Failure> {
+    let mut places = Vec::with_capacity(COSIGNERS.len());
+    let mut known = vec![];
+    for name in COSIGNERS {
+        let remote = settings.log.remotes.iter().find(|remote| remote.name == name);
+        let (public_key, place) = if let Some(remote) = remote {
+            (remote.public_key, Place::Elsewhere(remote))
+        } else {
+            let is_listed = |known: &StoredKey| known.key.cosigner == name && known.key.until_s.is_none() && known.url.is_none();
+            let listed = stored.iter().any(is_listed);
+            let (key, _) = keys::cosigner_key(data, name, listed, |variable| std::env::var(variable).ok())?;
+            (key.public(), Place::Here(Box::new(key)))
+        };
+        if known.contains(&public_key) {
+            return Err(unstarted(StartError::SameKey));
+        }
+        known.push(public_key);
+        places.push((name, place));
+    }
+    Ok(places)
+}
+
+fn own_seat(data: &DataDir, name: &'static str, key: SigningKey, log_id: LogId, clock: &Clock) -> Result<(Seat, LocalCosigner), Failure> {
     let public_key = key.public();
     let path = keys::store_file(data, name);
     data::make_private(&data.file(keys::FOLDER))?;
@@ -148,7 +181,7 @@ fn remote_seat(remote: &RemoteSeat, log_key: Arc<SigningKey>) -> Result<Seat, Fa
             format!("Unset {variable}, or take the line of {} away.", remote.name),
         ));
     }
-    let cosigner = RemoteCosigner::new(remotes::client()?, remote.url.clone(), log_key);
+    let cosigner = RemoteCosigner::new(remotes::client()?, remote.url.clone(), remote.public_key, log_key);
     Ok(Seat {
         name: remote.name.to_owned(),
         public_key: remote.public_key,

@@ -107,7 +107,8 @@ impl RuleArgs {
 
 fn key_document(path: &Path) -> Result<KeyDocument, Failure> {
     let read = std::fs::read(path).map_err(|cause| cause.to_string());
-    let read = read.and_then(|text| serde_json::from_slice(&text).map_err(|cause| cause.to_string()));
+    let read = read.and_then(|text| serde_json::from_slice::<KeyDocument>(&text).map_err(|cause| cause.to_string()));
+    let read = read.and_then(|document| document.judged().map_err(|cause| cause.to_string()));
     read.map_err(|cause| {
         Failure::new(
             Exit::Usage,

@@ -11,7 +11,7 @@ pub(super) enum Closing {
     TooBig = 1009,
     /// The server restarts.
     Restart = 1012,
-    /// The key log does not answer.
+    /// The key log does not answer, or there is no room.
     TryLater = 1013,
     /// Too many frames that could not be taken.
     Faults = 4400,
@@ -35,7 +35,7 @@ impl Closing {
             Self::Encoding => "Text is UTF-8.",
             Self::TooBig => "Message too big.",
             Self::Restart => "The server restarts.",
-            Self::TryLater => "The key log does not answer; try again later.",
+            Self::TryLater => "There is no room, or no answer from the key log; try again later.",
             Self::Faults => "Too many invalid frames.",
             Self::Unproven => "The proof of the id is not good.",
             Self::Silent => "Nothing was heard for too long.",

@@ -15,6 +15,7 @@ use tungstenite::Utf8Bytes;
 
 use super::closings::Closing;
 use super::event_streams::Post;
+use super::transports::Share;
 use super::{Relay, Stream, refuse, session_id};
 
 /// Bytes beyond the limit that are still read, so that a client that is still sending gets to read the answer instead of a reset.
@@ -23,6 +24,8 @@ const DISCARDED_BYTES_MAX: usize = 1024 * 1024;
 /// Why a body is no frame.
 enum BadBody {
     TooLarge,
+    /// Memory is scarce.
+    Scarce,
     TooSlow,
     CutOff,
 }
@@ -40,11 +43,18 @@ impl Relay {
                 "This is not the token of an open event stream of this session.",
             );
         };
-        let text = match collect(request.into_body(), self.0.config.frame_bytes_max).await {
+        // It counts until the frame is handled.
+        let mut share = Share::new(self.0.hub.waiting_bytes.clone());
+        let text = match collect(request.into_body(), self.0.config.frame_bytes_max, &mut share).await {
             Ok(bytes) => Utf8Bytes::try_from(bytes),
             Err(BadBody::TooLarge) => {
                 events.close(Closing::TooBig);
                 return refuse(StatusCode::PAYLOAD_TOO_LARGE, Closing::TooBig.reason());
+            }
+            Err(BadBody::Scarce) => {
+                let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "There is no room for this frame now.");
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+                return response;
             }
             Err(BadBody::TooSlow) => return refuse(StatusCode::REQUEST_TIMEOUT, "The frame took too long to come."),
             Err(BadBody::CutOff) => return refuse(StatusCode::BAD_REQUEST, "The frame was cut off."),
@@ -90,14 +100,14 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-async fn collect(body: Body, bytes_max: usize) -> Result<Bytes, BadBody> {
+async fn collect(body: Body, bytes_max: usize, share: &mut Share) -> Result<Bytes, BadBody> {
     let at_most = Duration::from_millis(BODY_MS_MAX.cast_unsigned());
-    tokio::time::timeout(at_most, read(body, bytes_max))
+    tokio::time::timeout(at_most, read(body, bytes_max, share))
         .await
         .unwrap_or(Err(BadBody::TooSlow))
 }
 
-async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, BadBody> {
+async fn read(mut body: Body, bytes_max: usize, share: &mut Share) -> Result<Bytes, BadBody> {
     let (mut whole, mut beyond) = (BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BadBody::CutOff)?.into_data() else {
@@ -109,8 +119,35 @@ async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, BadBody> {
                 break;
             }
         } else {
+            if !share.take_in(whole.len() + data.len()) {
+                return Err(BadBody::Scarce);
+            }
             whole.extend_from_slice(&data);
         }
     }
     if beyond > 0 { Err(BadBody::TooLarge) } else { Ok(whole.freeze()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use nexus_types::limits::{RELAY_FRAME_BYTES, RELAY_QUEUES_BYTES_MAX};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_posted_frame_counts_while_it_comes_and_is_refused_when_memory_is_scarce() {
+        let all = Arc::new(AtomicUsize::new(0));
+        let mut share = Share::new(all.clone());
+        let read = async |share: &mut Share, len: usize| read(Body::from(vec![b'x'; len]), RELAY_FRAME_BYTES, share).await;
+        assert!(read(&mut share, RELAY_FRAME_BYTES).await.is_ok());
+        assert!(all.load(Ordering::Relaxed) > RELAY_FRAME_BYTES / 2);
+        all.fetch_add(RELAY_QUEUES_BYTES_MAX, Ordering::Relaxed);
+        assert!(matches!(read(&mut share, RELAY_FRAME_BYTES).await, Err(BadBody::Scarce)));
+        assert!(read(&mut share, 1_000).await.is_ok(), "a small one costs next to nothing");
+        drop(share);
+        assert_eq!(all.load(Ordering::Relaxed), RELAY_QUEUES_BYTES_MAX);
+    }
 }

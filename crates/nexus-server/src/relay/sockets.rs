@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::closings::Closing;
-use super::transports::{Incoming, Share};
+use super::transports::{Incoming, READ_BYTES, Share};
 use crate::metrics;
 use crate::websockets::{self, Intake, WebSocket, frames};
 
@@ -28,7 +28,10 @@ pub(super) struct Socket {
 
 struct State {
     websocket: WebSocket,
+    /// What waits to go out.
     share: Share,
+    /// What has come of an unfinished frame.
+    begun: Share,
 }
 
 /// How it stands with what is to go out.
@@ -44,6 +47,15 @@ impl State {
         self.websocket.close(closing as u16, closing.reason());
     }
 
+    /// Reads one message. Who holds an unfinished one when memory is scarce has to go.
+    fn read(&mut self, tcp: &TcpStream) -> websockets::Incoming {
+        let incoming = self.websocket.read(tcp);
+        if !self.begun.take_in(self.websocket.begun_bytes()) {
+            self.close(Closing::TryLater);
+        }
+        incoming
+    }
+
     fn flush(&mut self, tcp: &TcpStream) {
         self.websocket.flush(tcp);
         self.share.set(self.websocket.waiting(), self.websocket.waiting_bytes());
@@ -54,11 +66,12 @@ impl Socket {
     pub(super) fn new(tcp: TcpStream, already_read: Vec<u8>, frame_bytes_max: usize, all_waiting: Arc<AtomicUsize>) -> Self {
         let intake = Intake {
             message_bytes_max: frame_bytes_max,
-            read_bytes: 4 * 1024,
+            read_bytes: READ_BYTES,
         };
         let state = State {
             websocket: WebSocket::new(intake, already_read),
-            share: Share::new(all_waiting),
+            share: Share::new(all_waiting.clone()),
+            begun: Share::new(all_waiting),
         };
         Self {
             tcp,
@@ -116,24 +129,28 @@ impl Socket {
         }
     }
 
-    fn read(&self) -> websockets::Incoming {
-        self.state().websocket.read(&self.tcp)
+    /// Reads one message, and says whether another has begun.
+    fn read(&self) -> (websockets::Incoming, bool) {
+        let mut state = self.state();
+        (state.read(&self.tcp), state.websocket.begun_bytes() > 0)
     }
 
     pub(super) async fn next(&self, reading: bool, deadline: Instant) -> Incoming {
         loop {
             if reading {
                 match self.read() {
-                    websockets::Incoming::Text(text) => return Incoming::Frame(text, None),
-                    websockets::Incoming::Binary(_) => self.close(Closing::Binary),
-                    websockets::Incoming::Control => return Incoming::Alive,
-                    websockets::Incoming::TurnOver => {
+                    (websockets::Incoming::Text(text), _) => return Incoming::Frame(text, None),
+                    (websockets::Incoming::Binary(_), _) => self.close(Closing::Binary),
+                    (websockets::Incoming::Control, false) => return Incoming::Alive,
+                    // Who begins a frame has to finish it, and can't hold it by pings in between.
+                    (websockets::Incoming::Control, true) => return Incoming::Turn,
+                    (websockets::Incoming::TurnOver, _) => {
                         // Readiness alone does not count against a task's share of its thread.
                         tokio::task::yield_now().await;
                         return Incoming::Turn;
                     }
-                    websockets::Incoming::Nothing => {}
-                    websockets::Incoming::Gone => return Incoming::Gone,
+                    (websockets::Incoming::Nothing, _) => {}
+                    (websockets::Incoming::Gone, _) => return Incoming::Gone,
                 }
             }
             let progress = self.flush();
@@ -169,5 +186,100 @@ impl Socket {
 
     pub(super) async fn linger(&self) {
         websockets::linger(&self.tcp, CLOSING).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use nexus_testkit::wires::frame;
+    use nexus_types::limits::{RELAY_FRAME_BYTES, RELAY_QUEUES_BYTES_MAX};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+    const MOMENT: Duration = Duration::from_millis(100);
+
+    /// A socket whose relay holds so much already, and its client.
+    async fn pair(all: &Arc<AtomicUsize>) -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = TcpStream::connect(listener.local_addr().expect("an address"))
+            .await
+            .expect("it listens");
+        let (tcp, _) = listener.accept().await.expect("it came");
+        (Socket::new(tcp, vec![], RELAY_FRAME_BYTES, all.clone()), client)
+    }
+
+    async fn send(client: &mut TcpStream, bytes: &[u8]) {
+        client.write_all(bytes).await.expect("it is sent");
+    }
+
+    #[tokio::test]
+    async fn what_has_come_of_a_frame_is_counted_until_it_is_whole() {
+        let all = Arc::new(AtomicUsize::new(0));
+        let (socket, mut client) = pair(&all).await;
+        let whole = frame(0x81, true, &vec![b'x'; RELAY_FRAME_BYTES]);
+        let (first, rest) = whole.split_at(whole.len() / 2);
+        send(&mut client, first).await;
+        let deadline = Instant::now() + LONG;
+        while all.load(Ordering::Relaxed) < first.len() - READ_BYTES {
+            assert!(Instant::now() < deadline, "{} of {}", all.load(Ordering::Relaxed), first.len());
+            let incoming = socket.next(true, Instant::now() + MOMENT).await;
+            assert!(matches!(incoming, Incoming::Due | Incoming::Turn), "it is not whole");
+        }
+        assert_eq!(all.load(Ordering::Relaxed), first.len() - READ_BYTES);
+        send(&mut client, rest).await;
+        assert!(matches!(socket.next(true, deadline).await, Incoming::Frame(text, None) if text.len() == RELAY_FRAME_BYTES));
+        assert_eq!(all.load(Ordering::Relaxed), 0);
+        send(&mut client, first).await;
+        drop(client);
+        assert!(matches!(socket.next(true, deadline).await, Incoming::Gone));
+        drop(socket);
+        assert_eq!(all.load(Ordering::Relaxed), 0, "who vanishes gives it back");
+    }
+
+    #[tokio::test]
+    async fn who_holds_an_unfinished_frame_when_memory_is_scarce_is_closed() {
+        let all = Arc::new(AtomicUsize::new(RELAY_QUEUES_BYTES_MAX));
+        let (socket, mut client) = pair(&all).await;
+        let deadline = Instant::now() + LONG;
+        // A small one is taken all the same, also in two parts.
+        let small = frame(0x81, true, &[b'x'; READ_BYTES / 2]);
+        let (first, rest) = small.split_at(100);
+        send(&mut client, first).await;
+        assert!(matches!(socket.next(true, Instant::now() + MOMENT).await, Incoming::Due));
+        send(&mut client, rest).await;
+        assert!(matches!(socket.next(true, deadline).await, Incoming::Frame(..)));
+        let large = frame(0x81, true, &vec![b'x'; RELAY_FRAME_BYTES]);
+        send(&mut client, &large[..3 * READ_BYTES]).await;
+        assert!(matches!(socket.next(true, deadline).await, Incoming::Gone));
+        let mut heard = [0; 4];
+        client.read_exact(&mut heard).await.expect("it is told");
+        assert_eq!(
+            (heard[0], u16::from_be_bytes([heard[2], heard[3]])),
+            (0x88, Closing::TryLater as u16)
+        );
+        drop(socket);
+        assert_eq!(all.load(Ordering::Relaxed), RELAY_QUEUES_BYTES_MAX);
+    }
+
+    #[tokio::test]
+    async fn pings_between_the_parts_of_a_frame_are_no_sign_of_life() {
+        let all = Arc::new(AtomicUsize::new(0));
+        let (socket, mut client) = pair(&all).await;
+        let deadline = Instant::now() + LONG;
+        let ping = frame(0x89, true, b"");
+        send(&mut client, &ping).await;
+        assert!(matches!(socket.next(true, deadline).await, Incoming::Alive));
+        send(&mut client, &frame(0x01, true, b"begun")).await;
+        send(&mut client, &ping).await;
+        assert!(matches!(socket.next(true, deadline).await, Incoming::Turn));
+        send(&mut client, &frame(0x80, true, b" and ended")).await;
+        assert!(matches!(socket.next(true, deadline).await, Incoming::Frame(text, None) if &*text == "begun and ended"));
+        send(&mut client, &ping).await;
+        assert!(matches!(socket.next(true, deadline).await, Incoming::Alive));
     }
 }

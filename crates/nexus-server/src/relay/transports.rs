@@ -98,7 +98,10 @@ impl Inbox {
     }
 }
 
-/// What waits for one reader, as a part of what waits for all.
+/// Bytes of an unfinished frame that do not count: an idle session has room for them anyway.
+pub(super) const READ_BYTES: usize = 4 * 1024;
+
+/// What waits for one reader, or came from one sender and is no whole frame yet, as a part of what all hold.
 pub(super) struct Share {
     all: Arc<AtomicUsize>,
     mine: usize,
@@ -118,6 +121,12 @@ impl Share {
             self.all.fetch_sub(self.mine - mine, Ordering::Relaxed);
         }
         self.mine = mine;
+    }
+
+    /// So many bytes of an unfinished frame have come. False if memory is scarce, so that they can't be kept.
+    pub(super) fn take_in(&mut self, bytes: usize) -> bool {
+        self.set(0, bytes.saturating_sub(READ_BYTES));
+        self.mine == 0 || self.all.load(Ordering::Relaxed) <= RELAY_QUEUES_BYTES_MAX
     }
 
     /// May one more frame wait? When memory is scarce, only for those who have none waiting.
@@ -152,5 +161,18 @@ mod tests {
         assert!(Share::new(all.clone()).has_room(1, 0), "it keeps up");
         drop(share);
         assert_eq!(all.load(Ordering::Relaxed), RELAY_QUEUES_BYTES_MAX);
+    }
+
+    #[test]
+    fn an_unfinished_frame_counts_beyond_its_first_bytes() {
+        let all = Arc::new(AtomicUsize::new(RELAY_QUEUES_BYTES_MAX - 100));
+        let (mut one, mut other) = (Share::new(all.clone()), Share::new(all.clone()));
+        assert!(one.take_in(READ_BYTES + 100));
+        assert!(other.take_in(READ_BYTES), "it takes no more than an idle one");
+        assert!(!other.take_in(READ_BYTES + 1));
+        assert!(other.take_in(0), "its frame is whole");
+        assert!(one.take_in(READ_BYTES + 50));
+        drop(one);
+        assert_eq!(all.load(Ordering::Relaxed), RELAY_QUEUES_BYTES_MAX - 100);
     }
 }

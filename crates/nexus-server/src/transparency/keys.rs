@@ -1,11 +1,12 @@
 //! The secrets of the key log: its own key, and those of the cosigners in this process.
 //!
 //! A cosigner's key comes from `COSIGNER_{0,1,2}_SK` or, made once, from a file of the data directory. It deliberately makes no key
-//! anew beside what the old one signed: that would be another cosigner under the same name.
+//! anew beside what the old one signed (a store in which nothing was signed yet needs none): that would be another cosigner under the same name.
 
 use std::path::{Path, PathBuf};
 
 use nexus_crypto::keys::SigningKey;
+use nexus_store::cosigners::CosignerStore;
 use zeroize::Zeroizing;
 
 use crate::config::COSIGNERS;
@@ -59,11 +60,16 @@ pub fn log_key(data: &DataDir) -> Result<SigningKey, Failure> {
     make(&path)
 }
 
-/// The key of a cosigner of this process.
+/// The key of a cosigner of this process; made anew only if the log does not list one (`listed`) and nothing was signed with one.
 ///
 /// # Errors
 /// A [`Failure`] that names the variable or the file.
-pub fn cosigner_key(data: &DataDir, name: &str, environment: impl Fn(&str) -> Option<String>) -> Result<(SigningKey, Origin), Failure> {
+pub fn cosigner_key(
+    data: &DataDir,
+    name: &str,
+    listed: bool,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<(SigningKey, Origin), Failure> {
     let variable = variable(name);
     if let Some(text) = environment(&variable).map(Zeroizing::new) {
         return parse(&text).map(|key| (key, Origin::Environment)).map_err(|what| {
@@ -78,12 +84,23 @@ pub fn cosigner_key(data: &DataDir, name: &str, environment: impl Fn(&str) -> Op
     let path = key_file(data, name);
     let key = if path.exists() {
         read(&path)?
-    } else if store_file(data, name).exists() {
+    } else if listed {
+        return Err(Failure::new(
+            Exit::Data,
+            format!("{} is missing, and the key log lists a key of {name}.", path.display()),
+            format!("Restore it from your backup, or set {variable}. If it is lost: nexus cosigner rotate --lost --cosigner {name}"),
+        ));
+    } else if was_used(&store_file(data, name)) {
         return Err(missing(&path, name));
     } else {
         make(&path)?
     };
     Ok((key, Origin::File))
+}
+
+/// Did a cosigner see or sign anything with this file? One that can't be read may have.
+fn was_used(store: &Path) -> bool {
+    store.exists() && !matches!(CosignerStore::is_unused(store), Ok(true))
 }
 
 /// The file with the key of a cosigner.
@@ -164,6 +181,7 @@ mod tests {
 
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
+    use nexus_crypto::logs::LogId;
 
     use super::*;
 
@@ -182,14 +200,17 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let data = DataDir::open(&folder.path().join("data")).expect("made");
         let log = log_key(&data).expect("made");
-        let (first, origin) = cosigner_key(&data, "cosigner_0", nothing).expect("made");
+        let (first, origin) = cosigner_key(&data, "cosigner_0", false, nothing).expect("made");
         assert_eq!(origin, Origin::File);
-        assert_eq!(cosigner_key(&data, "cosigner_0", nothing).expect("read").0.public(), first.public());
+        assert_eq!(
+            cosigner_key(&data, "cosigner_0", false, nothing).expect("read").0.public(),
+            first.public()
+        );
         assert_eq!(log_key(&data).expect("read").public(), log.public());
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
         assert_eq!((mode(&data.file(FOLDER)), mode(&key_file(&data, "cosigner_0"))), (0o700, 0o600));
         fs::set_permissions(key_file(&data, "cosigner_0"), fs::Permissions::from_mode(0o644)).expect("opened");
-        let failure = cosigner_key(&data, "cosigner_0", nothing).expect_err("open to others");
+        let failure = cosigner_key(&data, "cosigner_0", false, nothing).expect_err("open to others");
         assert!(failure.next.contains("chmod 600"), "{failure}");
         fs::remove_file(data.file(LOG_KEY)).expect("lost");
         assert_eq!(log_key(&data).expect_err("not made anew").exit, Exit::Data);
@@ -199,11 +220,26 @@ mod tests {
     fn a_key_that_has_signed_is_not_made_anew() {
         let folder = tempfile::tempdir().expect("a folder");
         let data = DataDir::open(&folder.path().join("data")).expect("made");
-        cosigner_key(&data, "cosigner_2", nothing).map(drop).expect("made");
+        cosigner_key(&data, "cosigner_2", false, nothing).map(drop).expect("made");
         fs::write(store_file(&data, "cosigner_2"), b"rows").expect("it signed");
         fs::remove_file(key_file(&data, "cosigner_2")).expect("lost");
-        let failure = cosigner_key(&data, "cosigner_2", nothing).expect_err("lost");
+        let failure = cosigner_key(&data, "cosigner_2", false, nothing).expect_err("lost");
         assert!(failure.exit == Exit::Data && failure.what.contains("cosigner_2.key"), "{failure}");
+    }
+
+    #[test]
+    fn a_store_in_which_nothing_was_signed_needs_no_old_key() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = DataDir::open(&folder.path().join("data")).expect("made");
+        let (first, _) = cosigner_key(&data, "cosigner_2", false, nothing).expect("made");
+        CosignerStore::open(&store_file(&data, "cosigner_2"), LogId([1; 32]))
+            .map(drop)
+            .expect("made");
+        fs::remove_file(key_file(&data, "cosigner_2")).expect("lost");
+        let failure = cosigner_key(&data, "cosigner_2", true, nothing).expect_err("the log lists the lost one");
+        assert!(failure.what.contains("cosigner_2.key"), "{failure}");
+        let (second, _) = cosigner_key(&data, "cosigner_2", false, nothing).expect("made anew");
+        assert_ne!(first.public(), second.public());
     }
 
     #[test]
@@ -220,7 +256,7 @@ mod tests {
             format!("{}\n", STANDARD.encode(seed)),
         ] {
             let set = |name: &str| (name == "COSIGNER_1_SK").then(|| good.clone());
-            let (read, origin) = cosigner_key(&data, "cosigner_1", set).expect("a good key");
+            let (read, origin) = cosigner_key(&data, "cosigner_1", false, set).expect("a good key");
             assert_eq!((read.public(), origin), (key.public(), Origin::Environment));
         }
         assert!(!key_file(&data, "cosigner_1").exists(), "nothing is made beside it");
@@ -234,7 +270,7 @@ mod tests {
         ]
         .map(str::to_owned);
         for bad in samples.chain(wrong) {
-            let failure = cosigner_key(&data, "cosigner_1", |_| Some(bad.clone())).expect_err(&bad);
+            let failure = cosigner_key(&data, "cosigner_1", false, |_| Some(bad.clone())).expect_err(&bad);
             assert!(failure.exit == Exit::Data && failure.what.contains("COSIGNER_1_SK"), "{failure}");
             assert!(bad.len() < 4 || !failure.to_string().contains(&bad), "the secret is not repeated");
         }

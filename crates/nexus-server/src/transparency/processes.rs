@@ -20,7 +20,7 @@ use nexus_crypto::cosigners::Refusal;
 use nexus_crypto::keys::{PublicKey, Signature, SigningKey};
 use nexus_crypto::logs::LogId;
 use nexus_crypto::proposals::{Extension, Proposal, request_message};
-use nexus_types::limits::{DAY_MS, EVIDENCE_MAX};
+use nexus_types::limits::DAY_MS;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -176,8 +176,8 @@ fn answer(status: StatusCode, body: &impl Serialize) -> Response {
 /// What everybody may know of it.
 async fn state(State(shared): State<Arc<Shared>>) -> Response {
     let cosigner = shared.cosigner.clone();
-    let looked = tokio::task::spawn_blocking(move || (cosigner.state(), cosigner.evidence(EVIDENCE_MAX))).await;
-    let Ok((state, Ok(evidence))) = looked else {
+    let looked = tokio::task::spawn_blocking(move || (cosigner.state(), cosigner.refused_count())).await;
+    let Ok((state, Ok(refused))) = looked else {
         return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "error": "store" }));
     };
     let body = json!({
@@ -185,7 +185,7 @@ async fn state(State(shared): State<Arc<Shared>>) -> Response {
         "log_id": shared.log_id,
         "size": state.size(),
         "last": state.last,
-        "refused": evidence.len(),
+        "refused": refused,
     });
     answer(StatusCode::OK, &body)
 }
@@ -195,27 +195,27 @@ async fn health() -> Response {
 }
 
 async fn sign(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let proposal: Proposal = match question(&shared, request).await {
-        Ok(proposal) => proposal,
+    let (proposal, asked): (Proposal, Asked) = match question(&shared, "sign", request).await {
+        Ok(question) => question,
         Err(refused) => return refused,
     };
     let cosigner = shared.cosigner.clone();
-    let signed = tokio::task::spawn_blocking(move || cosigner.sign_now(&proposal)).await;
+    let signed = tokio::task::spawn_blocking(move || cosigner.sign_now(&proposal, || asked.spelled())).await;
     told(signed.map(|signed| signed.map(|signatures| Signed { signatures })))
 }
 
 async fn extend(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let extension: Extension = match question(&shared, request).await {
-        Ok(extension) => extension,
+    let (extension, asked): (Extension, Asked) = match question(&shared, "extend", request).await {
+        Ok(question) => question,
         Err(refused) => return refused,
     };
     let cosigner = shared.cosigner.clone();
-    let extended = tokio::task::spawn_blocking(move || cosigner.extend_now(&extension)).await;
+    let extended = tokio::task::spawn_blocking(move || cosigner.extend_now(&extension, || asked.spelled())).await;
     told(extended.map(|extended| extended.map(|size| Extended { size })))
 }
 
 /// Reads a question that the log's key signed.
-async fn question<T: DeserializeOwned>(shared: &Shared, request: Request) -> Result<T, Response> {
+async fn question<T: DeserializeOwned>(shared: &Shared, route: &'static str, request: Request) -> Result<(T, Asked), Response> {
     let (parts, body) = request.into_parts();
     let unsigned = || {
         answer(
@@ -232,10 +232,33 @@ async fn question<T: DeserializeOwned>(shared: &Shared, request: Request) -> Res
     let body = read_body(body, QUESTION_BYTES_MAX)
         .await
         .map_err(|_| misshapen(format!("at most {QUESTION_BYTES_MAX} bytes")))?;
-    if !shared.log_key.verifies(&request_message(&body), &signature) {
+    if !shared
+        .log_key
+        .verifies(&request_message(&shared.cosigner.public_key(), route, &body), &signature)
+    {
         return Err(unsigned());
     }
-    serde_json::from_slice(&body).map_err(|cause| misshapen(cause.to_string()))
+    let question = serde_json::from_slice(&body).map_err(|cause| misshapen(cause.to_string()))?;
+    let asked = Asked {
+        route,
+        signature,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    };
+    Ok((question, asked))
+}
+
+/// What the log asked, as it came, with its signature: evidence that only the log's key can have made.
+#[derive(Serialize)]
+struct Asked {
+    route: &'static str,
+    signature: Signature,
+    body: String,
+}
+
+impl Asked {
+    fn spelled(&self) -> String {
+        serde_json::to_string(self).expect("our shapes have string keys and no failing parts")
+    }
 }
 
 fn told<T: Serialize>(outcome: Result<Result<T, SignError>, tokio::task::JoinError>) -> Response {
@@ -286,13 +309,13 @@ mod tests {
         let (folder, log_id, clock) = (tempfile::tempdir().expect("a folder"), LogId([3; 32]), Clock::fixed(DAY_MS));
         let key = SigningKey::from_seed(&[9; 32]);
         let cosigner = LocalCosigner::open(&folder.path().join(STORE), key, log_id, clock.clone()).expect("made");
-        cosigner.sign_now(&lie(log_id)).expect_err("it is refused");
+        cosigner.sign_now(&lie(log_id), String::new).expect_err("it is refused");
         for (passed_days, kept_days, left) in [(7, 7, 1), (8, 0, 1), (8, 7, 0)] {
             clock.set(DAY_MS + passed_days * DAY_MS);
             // It goes on until it is aborted, but for 0 days it has nothing to do.
             let ended = tokio::time::timeout(MOMENT, sweep(cosigner.clone(), clock.clone(), kept_days)).await;
             assert_eq!(ended.is_ok(), kept_days == 0);
-            assert_eq!(cosigner.evidence(EVIDENCE_MAX).map(|kept| kept.len()), Ok(left), "{kept_days} days");
+            assert_eq!(cosigner.refused_count(), Ok(left), "{kept_days} days");
         }
     }
 }

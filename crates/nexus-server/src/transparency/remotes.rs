@@ -16,7 +16,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 use nexus_core::transparency::{Cosign, CosignError};
-use nexus_crypto::keys::{Signature, SigningKey};
+use nexus_crypto::keys::{PublicKey, Signature, SigningKey};
 use nexus_crypto::proposals::{Extension, Proposal, request_message};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -77,18 +77,24 @@ pub fn client() -> Result<reqwest::Client, Failure> {
 pub struct RemoteCosigner {
     client: reqwest::Client,
     url: String,
+    public_key: PublicKey,
     log_key: Arc<SigningKey>,
 }
 
 impl RemoteCosigner {
-    /// The cosigner at this address, asked in the name of this key.
-    pub fn new(client: reqwest::Client, url: String, log_key: Arc<SigningKey>) -> Self {
-        Self { client, url, log_key }
+    /// The cosigner at this address with this key, asked in the name of the log's key.
+    pub fn new(client: reqwest::Client, url: String, public_key: PublicKey, log_key: Arc<SigningKey>) -> Self {
+        Self {
+            client,
+            url,
+            public_key,
+            log_key,
+        }
     }
 
     async fn ask<T: DeserializeOwned>(&self, route: &str, question: &impl Serialize) -> Result<T, CosignError> {
         let body = serde_json::to_vec(question).expect("our shapes have string keys and no failing parts");
-        let signature = STANDARD.encode(self.log_key.sign(&request_message(&body)).0);
+        let signature = STANDARD.encode(self.log_key.sign(&request_message(&self.public_key, route, &body)).0);
         let request = self
             .client
             .post(format!("{}/{route}", self.url))

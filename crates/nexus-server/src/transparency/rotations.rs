@@ -66,7 +66,7 @@ pub async fn rotate_own(
     let state = store.state().await.map_err(|cause| refused(name, &cause.into()))?;
     let current = current(&state.keys, name)?;
     let log_id = state.log_id.ok_or_else(|| unknown(name))?;
-    let (old, origin) = keys::cosigner_key(data, name, environment)?;
+    let (old, origin) = keys::cosigner_key(data, name, current.url.is_none(), environment)?;
     if old.public() != current.key.public_key {
         return Err(Failure::new(
             Exit::Usage,

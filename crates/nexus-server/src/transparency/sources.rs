@@ -81,12 +81,13 @@ impl Source {
     /// Whose signatures count.
     ///
     /// # Errors
-    /// [`FaultCode::Unreachable`] or [`FaultCode::Unreadable`].
+    /// [`FaultCode::Unreachable`] or [`FaultCode::Unreadable`], or what is wrong with the keys.
     pub async fn document(&self) -> Result<KeyDocument, Fault> {
-        match self {
-            Self::Server(server) => server.get("/.well-known/key-transparency").await,
-            Self::Folder(folder) => folder.document(),
-        }
+        let document: KeyDocument = match self {
+            Self::Server(server) => server.get("/.well-known/key-transparency").await?,
+            Self::Folder(folder) => folder.document()?,
+        };
+        Ok(document.judged()?)
     }
 
     /// The latest head and, asked for before it, the newest of the chain: an honest log never shows a latest that is older.
@@ -127,6 +128,18 @@ impl Source {
             }
             Self::Folder(_) => Ok(None),
         }
+    }
+
+    /// Leaves from an index up to another, without heads.
+    ///
+    /// # Errors
+    /// As [`Source::document`].
+    pub async fn leaves(&mut self, from: u64, end: u64) -> Result<Page, Fault> {
+        let leaves = match self {
+            Self::Server(server) => server.leaves(from, end - from).await?,
+            Self::Folder(folder) => folder.page(from, end)?.leaves,
+        };
+        Ok(Page { leaves, heads: vec![] })
     }
 
     /// Leaves from an index on, and the heads of more than that many leaves up to `end`, both in the order of the log. A folder is read

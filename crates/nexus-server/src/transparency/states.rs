@@ -2,15 +2,13 @@
 //! it another history.
 //!
 //! # Shape
-//! `{"version": 1, "document": key document, "head": tree head, "peaks": [base64], "verified_at": seconds since 1970}`
+//! `{"version": 1, "document": key document, "head": tree head, "all_signed": bool, "verified_at": seconds since 1970}`
 
 use std::path::Path;
 
 use nexus_crypto::audits::Audit;
-use nexus_crypto::hashes::Hash;
 use nexus_crypto::logs::KeyDocument;
 use nexus_crypto::tree_heads::TreeHead;
-use nexus_crypto::trees::RightEdge;
 use serde::{Deserialize, Serialize};
 
 use crate::data;
@@ -26,20 +24,21 @@ pub struct Saved {
     pub document: KeyDocument,
     /// The last head that was verified; none of an empty log.
     pub head: Option<TreeHead>,
-    peaks: Vec<Hash>,
+    /// Were the signatures of all heads up to it checked?
+    pub all_signed: bool,
     /// When, in seconds since 1970.
     pub verified_at: i64,
 }
 
 impl Saved {
     /// What an audit has seen, if it stands at a head.
-    pub fn of(document: &KeyDocument, audit: &Audit, now_s: i64) -> Option<Self> {
+    pub fn of(document: &KeyDocument, audit: &Audit, all_signed: bool, now_s: i64) -> Option<Self> {
         let stands = audit.last().map_or(0, |head| head.head.tree_size) == audit.size();
         stands.then(|| Self {
             version: VERSION,
             document: document.clone(),
             head: audit.last().cloned(),
-            peaks: audit.edge().peaks().to_vec(),
+            all_signed,
             verified_at: now_s,
         })
     }
@@ -65,10 +64,8 @@ impl Saved {
         if saved.version != VERSION {
             return Err(wrong(format!("it has version {} instead of {VERSION}", saved.version)));
         }
-        if saved.head.is_some() && saved.edge().is_none() {
-            return Err(wrong("its tree is not that of its head".to_owned()));
-        }
-        Ok(Some(saved))
+        let document = saved.document.judged().map_err(|cause| wrong(cause.to_string()))?;
+        Ok(Some(Self { document, ..saved }))
     }
 
     /// Writes the file, whole or not at all.
@@ -78,12 +75,5 @@ impl Saved {
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec_pretty(self).expect("our shapes have string keys and no failing parts");
         data::write_whole(path, &text).map_err(|cause| data::unwritable(path, &cause))
-    }
-
-    /// The tree of the head.
-    pub fn edge(&self) -> Option<RightEdge> {
-        let head = self.head.as_ref()?;
-        let edge = RightEdge::restore(head.head.tree_size, self.peaks.clone())?;
-        (edge.root() == head.head.root).then_some(edge)
     }
 }

@@ -98,8 +98,23 @@ pub struct Auditor {
     audit: Audit,
     /// Did nothing but the log itself say whose signatures count?
     trusted_at_first_use: bool,
-    /// Leaves that were verified in an earlier run.
+    /// The last head of an earlier run.
+    seen: Option<TreeHead>,
+    /// Leaves whose heads were verified in an earlier run. The leaves themselves are read again: later ones are judged by them.
     resumed_at: u64,
+}
+
+/// Some leaves to be read.
+#[derive(Clone, Copy)]
+struct Step {
+    from: u64,
+    end: u64,
+    /// Their heads too?
+    heads: bool,
+}
+
+fn size(head: Option<&TreeHead>) -> u64 {
+    head.map_or(0, |head| head.head.tree_size)
 }
 
 impl Auditor {
@@ -116,14 +131,16 @@ impl Auditor {
         for known in rules.pinned.iter().chain(saved.as_ref().map(|saved| &saved.document)) {
             follow(known, &document)?;
         }
-        let (id, keys) = (document.log_id, document.keys());
-        let resumed = saved
-            .as_ref()
-            .and_then(|saved| Audit::resume(id, keys.clone(), saved.edge()?, saved.head.clone()?));
+        let whole = rules.signatures == Signatures::All;
+        let trusted_at_first_use = rules.pinned.is_none() && saved.is_none();
+        // Whoever asks for every signature is not told of some that nobody checked.
+        let resumes = saved.as_ref().is_some_and(|saved| saved.all_signed || !whole);
+        let seen = saved.and_then(|saved| saved.head);
         Ok(Self {
-            trusted_at_first_use: rules.pinned.is_none() && saved.is_none(),
-            resumed_at: resumed.as_ref().map_or(0, Audit::size),
-            audit: resumed.unwrap_or_else(|| Audit::begin(id, keys)),
+            trusted_at_first_use,
+            resumed_at: if resumes { size(seen.as_ref()) } else { 0 },
+            audit: Audit::begin(document.log_id, document.keys()),
+            seen,
             rules,
             document,
         })
@@ -151,31 +168,18 @@ impl Auditor {
             self.document = now;
         }
         let latest = source.latest().await?;
-        let target = latest.as_ref().map_or(0, |head| head.head.tree_size);
+        let target = size(latest.as_ref());
         self.compare(source, latest.as_ref()).await?;
         let mut pages = 0;
-        let mut next = (self.audit.size() < target).then_some(());
-        let mut page = match next {
-            Some(()) => source.page(self.audit.size(), (self.audit.size() + PAGE).min(target)).await?,
-            None => Page::default(),
-        };
-        while next.take().is_some() {
+        let mut next = self.step(self.audit.size(), target);
+        let mut page = fetch(source, next).await?;
+        while next.is_some() {
             let from = self.audit.size() + page.leaves.len() as u64;
             // Without leaves there is no further page: the audit says what is missing.
-            let more = from < target && !page.leaves.is_empty();
-            let heads = std::mem::take(&mut page);
-            let work = self.take_in(heads, target);
-            let fetch = async {
-                if more {
-                    source.page(from, (from + PAGE).min(target)).await
-                } else {
-                    Ok(Page::default())
-                }
-            };
-            let (done, fetched) = tokio::join!(work, fetch);
+            next = self.step(from, target).filter(|_| !page.leaves.is_empty());
+            let (done, fetched) = tokio::join!(self.take_in(page, target), fetch(source, next));
             done?;
             page = fetched?;
-            next = more.then_some(());
             pages += 1;
             progress.show(self.audit.size(), target);
             if pages % SAVE_EVERY == 0 {
@@ -184,13 +188,29 @@ impl Auditor {
         }
         if let Some(latest) = &latest {
             self.finish(source, latest).await?;
+        } else if source.has_leaf(0).await? && source.latest().await?.is_none() {
+            let detail = "the log shows leaves, and no head";
+            return Err(Fault::at_leaf(FaultCode::StaleHead, 0, detail).into());
         }
         self.save()
     }
 
+    /// What to read next. A page ends where an earlier run ended, so that what was seen there can be compared.
+    fn step(&self, from: u64, target: u64) -> Option<Step> {
+        let seen = size(self.seen.as_ref());
+        let end = (from + PAGE).min(if from < seen { seen } else { target });
+        (from < end.min(target)).then_some(Step {
+            from,
+            end: end.min(target),
+            heads: from >= self.resumed_at,
+        })
+    }
+
     /// Is what the log shows now the log that was seen last?
     async fn compare(&self, source: &Source, latest: Option<&TreeHead>) -> Result<(), Stopped> {
-        let Some(seen) = self.audit.last() else { return Ok(()) };
+        let Some(seen) = self.audit.last().or(self.seen.as_ref()) else {
+            return Ok(());
+        };
         let size = seen.head.tree_size;
         let Some(latest) = latest else {
             let detail = format!("the log had {size} leaves when it was last seen, and shows no head now");
@@ -225,7 +245,19 @@ impl Auditor {
             )
         })?;
         self.audit = audit;
-        Ok(judged?)
+        judged?;
+        match &self.seen {
+            Some(seen) if seen.head.tree_size != self.audit.size() => Ok(()),
+            Some(seen) if self.audit.last().is_none() => Ok(self.audit.go_on_after(seen)?),
+            Some(seen) if self.audit.edge().root() != seen.head.root => {
+                let detail = format!(
+                    "the {} leaves seen last are not the beginning of the log of today",
+                    self.audit.size()
+                );
+                Err(Fault::at_head(FaultCode::SplitView, self.audit.size(), detail).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn finish(&self, source: &mut Source, latest: &TreeHead) -> Result<(), Stopped> {
@@ -251,7 +283,7 @@ impl Auditor {
 
     fn save(&self) -> Result<(), Stopped> {
         if let Some(path) = &self.rules.state
-            && let Some(saved) = Saved::of(&self.document, &self.audit, now_s())
+            && let Some(saved) = Saved::of(&self.document, &self.audit, self.rules.signatures == Signatures::All, now_s())
         {
             saved.write(path)?;
         }
@@ -267,12 +299,12 @@ impl Auditor {
             (0, Signatures::Newest(count)) => {
                 format!("every leaf, root and link was recomputed, and the signatures of the newest {count} heads")
             }
-            (seen, _) => format!("it goes on from the {seen} leaves that were verified before"),
+            (seen, _) => {
+                format!("it goes on from the {seen} leaves whose heads were verified before; every leaf was read again")
+            }
         };
         lines.push(format!("honest: {leaves} leaves; {scope}."));
-        if self.resumed_at == 0 {
-            lines.push(format!("ids: {ids}"));
-        }
+        lines.push(format!("ids: {ids}"));
         if let Some(last) = self.last() {
             lines.push(format!(
                 "latest head: {} leaves, root {}, time {}",
@@ -286,6 +318,11 @@ impl Auditor {
         } else if self.document.statement == ONE_OWN_COSIGNER {
             lines.push("Any two quorums share a cosigner, which may be the log's own: its operator could still fork it.".to_owned());
         }
+        for cosigner in self.document.unendorsed() {
+            lines.push(format!(
+                "A key of {cosigner} has no word of the key before it. Whoever saw the old one is right to be alarmed; ask the operator why."
+            ));
+        }
         if self.trusted_at_first_use {
             lines.push(
                 "The cosigners' keys were taken from the log itself, at first use. Compare them with another source, and pin them with --keys or --state."
@@ -293,6 +330,14 @@ impl Auditor {
             );
         }
         lines.join("\n")
+    }
+}
+
+async fn fetch(source: &mut Source, step: Option<Step>) -> Result<Page, Fault> {
+    match step {
+        Some(Step { from, end, heads: true }) => source.page(from, end).await,
+        Some(Step { from, end, heads: false }) => source.leaves(from, end).await,
+        None => Ok(Page::default()),
     }
 }
 

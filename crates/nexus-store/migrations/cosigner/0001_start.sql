@@ -11,7 +11,8 @@ CREATE TABLE seen (
     log_id BLOB    NOT NULL,
     size   INTEGER NOT NULL,
     peaks  BLOB    NOT NULL, -- 32 bytes for each bit of the size that is set, largest subtree first
-    last   BLOB              -- the hash of the head at that size; null for the empty tree
+    last   BLOB,             -- the hash of the head at that size; null for the empty tree
+    last_s INTEGER NOT NULL  -- the time of that head
 ) STRICT;
 
 -- ── leaves: what was appended, hashes only ────────────────────────────────────────────────────────────────────────────────────

@@ -54,6 +54,8 @@ CREATE TABLE cosigner_keys (
     from_s      INTEGER NOT NULL,
     until_s     INTEGER,
     endorsement BLOB,                         -- by the key before it; null for a cosigner's first
+    ended_size  INTEGER,                      -- of the last head before the key ended
+    ended_head  BLOB,                         -- its hash
     operator    TEXT    NOT NULL,
     url         TEXT
 ) STRICT;

@@ -159,6 +159,25 @@ fn one_that_was_away_catches_up_without_signing() {
 }
 
 #[test]
+fn a_memory_is_unused_until_something_was_seen() {
+    let home = Home::new();
+    std::fs::write(home.path(), b"").expect("it is made, and nothing else");
+    assert_eq!(CosignerStore::is_unused(&home.path()), Ok(true));
+    let store = home.open();
+    store.refuse("link", "no link", "{}", 1).expect("it is kept");
+    assert!(CosignerStore::is_unused(&home.path()).is_err(), "somebody has it open");
+    drop(store);
+    assert_eq!(CosignerStore::is_unused(&home.path()), Ok(true), "nothing was signed");
+    let store = home.open();
+    let (state, leaves) = grown(&store.state().expect("it is read"), 1);
+    store.extend(&state, &leaves).expect("it is kept");
+    drop(store);
+    assert_eq!(CosignerStore::is_unused(&home.path()), Ok(false));
+    std::fs::write(home.path(), b"no database").expect("damaged");
+    assert!(CosignerStore::is_unused(&home.path()).is_err());
+}
+
+#[test]
 fn refused_proposals_are_counted_and_forgotten_in_time() {
     let home = Home::new();
     let store = home.open();
@@ -185,7 +204,9 @@ fn refused_proposals_are_counted_and_forgotten_in_time() {
     );
     assert_eq!(found[2].proposal.len(), EVIDENCE_BYTES_MAX);
     assert_eq!(store.evidence(1).expect("it is read").len(), 1);
+    assert_eq!(store.refused_count(), Ok(3), "what was asked again counts once");
     assert_eq!(store.sweep(201), Ok(2));
+    assert_eq!(store.refused_count(), Ok(1));
     assert_eq!(store.evidence(10), Ok(vec![first]));
 }
 

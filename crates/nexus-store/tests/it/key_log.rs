@@ -8,7 +8,7 @@ use nexus_crypto::hashes::Hash;
 use nexus_crypto::keys::{KeyBytes, Signature, SigningKey};
 use nexus_crypto::logs::LogId;
 use nexus_crypto::registrations::{Id, Registration, Rotation};
-use nexus_crypto::tree_heads::{CosignerKey, HeadSignature, POLICY, PrevHash, TreeHead, UnsignedHead};
+use nexus_crypto::tree_heads::{CosignerKey, EndedAt, HeadSignature, POLICY, PrevHash, TreeHead, UnsignedHead};
 use nexus_crypto::trees::RightEdge;
 use nexus_store::transparency::{Batch, JsonlOptions, LogState, LogStore, StoredKey};
 use nexus_store::{Db, Options, StoreError};
@@ -226,6 +226,10 @@ pub(crate) fn key(name: &str, seed: u8, from_s: i64) -> StoredKey {
             from_s,
             until_s: (seed > 1).then_some(from_s + 5),
             endorsement: (seed > 2).then(|| secret.sign(b"x")),
+            ended_at: (seed > 1).then(|| EndedAt {
+                tree_size: u64::from(seed),
+                head: Hash::of(&[seed]),
+            }),
         },
         operator: format!("operator {seed}"),
         url: (seed > 3).then(|| "https://cosigner.example".into()),

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use nexus_crypto::hashes::Hash;
+use nexus_crypto::keys::PublicKey;
 use nexus_crypto::logs::LogId;
 use nexus_crypto::proposals::{Extension, Proposal, request_message};
 use nexus_crypto::tree_heads::{POLICY, PrevHash, UnsignedHead};
@@ -19,6 +20,7 @@ const LOG: LogId = LogId([3; 32]);
 struct Stage {
     document: OpenApi,
     cosigner: Cosigner,
+    key: PublicKey,
     _folder: tempfile::TempDir,
 }
 
@@ -26,9 +28,13 @@ impl Stage {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let log_key = STANDARD.encode(key(9).public().as_bytes());
+        let cosigner = Cosigner::start(&folder.path().join("data"), 0, &LOG.to_string(), &log_key);
+        let state = cosigner.ask("GET", "/").send().json();
+        let key = state["public_key"].as_str().expect("it tells its key");
         Self {
             document: OpenApi::read("docs/OPENAPI.cosigner.yml"),
-            cosigner: Cosigner::start(&folder.path().join("data"), 0, &LOG.to_string(), &log_key),
+            key: PublicKey::parse(key).expect("a good key"),
+            cosigner,
             _folder: folder,
         }
     }
@@ -48,7 +54,11 @@ impl Stage {
     #[track_caller]
     fn ask(&self, path: &str, question: &Value, status: u16) -> Value {
         let body = question.to_string();
-        let signature = STANDARD.encode(key(9).sign(&request_message(body.as_bytes())).0);
+        let signature = STANDARD.encode(
+            key(9)
+                .sign(&request_message(&self.key, path.trim_start_matches('/'), body.as_bytes()))
+                .0,
+        );
         let ask = self.cosigner.ask("POST", path).header("x-nexus-signature", &signature);
         self.check("POST", path, status, &ask.body("application/json", body).send())
     }

@@ -126,7 +126,7 @@ fn an_export_verifies_imports_and_goes_on() {
         ];
         let stranger = nexus(&serve, &[]);
         assert!(
-            stranger.code == Some(4) && stranger.stderr.contains("another key"),
+            stranger.code == Some(4) && stranger.stderr.contains("the key log lists a key of cosigner_0"),
             "{}",
             stranger.stderr
         );
@@ -333,6 +333,82 @@ fn who_remembers_sees_a_log_go_back_or_show_another_history() {
     );
     fs::write(&state, "{}").expect("damaged");
     assert_eq!(with_state().code, Some(4));
+}
+
+/// A state file shortens the work, not the judgement.
+#[test]
+fn who_goes_on_from_a_state_judges_as_who_begins() {
+    let exported = Exported::new("jsonl");
+    let (files, part) = (exported.files(), exported.folder.path().join("part"));
+    let (users, heads) = (exported.lines("users.jsonl"), exported.lines("sth.jsonl"));
+    fs::create_dir(&part).expect("a folder");
+    fs::copy(files.join("key-transparency.json"), part.join("key-transparency.json")).expect("the keys");
+    let state = exported.folder.path().join("state.json");
+    let go_on = |flags: &[&str]| verify(path(&part), &[&["--state", path(&state)], flags].concat());
+
+    write(&part, "users.jsonl", &users[..5]);
+    write(&part, "sth.jsonl", &heads[..5]);
+    assert_eq!(go_on(&[]).code, Some(0));
+    // The leaf before which the state ends has the id's first key; a rotation is no part of a leaf's hash.
+    let mut without = users.clone();
+    without[8].as_object_mut().expect("an object").remove("rotation");
+    write(&part, "users.jsonl", &without);
+    write(&part, "sth.jsonl", &heads);
+    let ended = go_on(&[]);
+    assert!(
+        ended.code == Some(1) && ended.stdout.contains("rotation_missing at leaf 8"),
+        "{} {}",
+        ended.stdout,
+        ended.stderr
+    );
+    write(&part, "users.jsonl", &users);
+    assert_eq!(go_on(&[]).code, Some(0));
+
+    // What was only looked at in part is not passed on as verified.
+    fs::remove_file(&state).expect("it is there");
+    let mut forged = heads.clone();
+    forged[1]["signatures"][0]["sig"] = heads[2]["signatures"][0]["sig"].clone();
+    write(&part, "sth.jsonl", &forged);
+    assert_eq!(go_on(&["--signatures", "newest:3"]).code, Some(0));
+    let ended = go_on(&[]);
+    assert!(
+        ended.code == Some(1) && ended.stdout.contains("bad_signature at the head of 2 leaves"),
+        "{} {}",
+        ended.stdout,
+        ended.stderr
+    );
+}
+
+/// Keys that are listed beside the pinned ones, or that speak for themselves, count for nothing.
+#[test]
+fn pinned_keys_can_not_be_joined_by_others() {
+    let exported = Exported::new("jsonl");
+    let files = exported.files();
+    let pinned = exported.folder.path().join("pinned.json");
+    fs::copy(files.join("key-transparency.json"), &pinned).expect("the keys");
+    let text = fs::read_to_string(&pinned).expect("the keys");
+    let evil = |name: &str, from: i64, until: Option<i64>| {
+        let key = nexus_server::transparency::spelled(&secret(77).public());
+        json!({"cosigner": name, "public_key": key, "from": from, "until": until, "endorsement": null, "operator": "Mallory", "url": null})
+    };
+    for (joined, word) in [
+        (evil("cosigner_0", 0, None), "key_changed"),
+        (evil("cosigner_0", 5, Some(5)), "key_changed"),
+        (evil("cosigner_3", 0, None), "bad_policy"),
+    ] {
+        let mut document: Value = serde_json::from_str(&text).expect("JSON");
+        document["cosigners"].as_array_mut().expect("a list").insert(0, joined.clone());
+        fs::write(files.join("key-transparency.json"), document.to_string()).expect("written");
+        for flags in [&["--keys", path(&pinned)][..], &[]] {
+            let ended = verify(path(&files), flags);
+            assert!(
+                ended.code == Some(1) && ended.stdout.contains(word),
+                "{joined}: {} {}",
+                ended.stdout,
+                ended.stderr
+            );
+        }
+    }
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn a_cosigner_that_answers_nonsense_or_nothing_harms_nobody() {
 /// What a log asks of a cosigner, signed by this key.
 fn asked(party: &Party, route: &str, key: &SigningKey, question: &impl Serialize) -> Answer {
     let body = serde_json::to_vec(question).expect("it serialises");
-    let signature = STANDARD.encode(key.sign(&request_message(&body)).0);
+    let signature = STANDARD.encode(key.sign(&request_message(&party.key, route.trim_start_matches('/'), &body)).0);
     let ask = party.ask("POST", route).header("x-nexus-signature", &signature);
     ask.body("application/json", body).send()
 }

@@ -136,8 +136,8 @@ fn what_a_server_says_wrong_is_called_by_its_name() {
         ),
         ("unreadable", "key-transparency", changed("/.well-known", |body| *body = json!([]))),
         (
-            "unknown_cosigner",
-            "head of 1 leaves",
+            "bad_policy",
+            "cosigner_7",
             changed("/.well-known", |body| {
                 body["cosigners"][0]["cosigner"] = json!("cosigner_7");
             }),

@@ -120,3 +120,21 @@ fn generated_keys_are_private_kept_and_never_made_anew() {
         ended.stderr
     );
 }
+
+#[test]
+fn one_key_for_two_leaves_nothing_behind_that_stands_in_the_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--roles", "transparency", "--data", path(&data)];
+    let key = STANDARD.encode(secret(11).seed());
+    let twins = [("COSIGNER_0_SK", key.as_str()), ("COSIGNER_1_SK", &key)];
+    let ended = nexus(&serve, &twins);
+    assert!(ended.code == Some(4) && ended.stderr.contains("same key"), "{}", ended.stderr);
+    for number in 0..3 {
+        assert!(!data.join(format!("cosigners/cosigner_{number}.db")).exists(), "{number}");
+    }
+    // Without them it makes keys of its own.
+    let mut server = Server::start(&data, &ALONE);
+    register(&server, &body("alice", &secret(1), now_s())).expect(201);
+    server.stop();
+}
