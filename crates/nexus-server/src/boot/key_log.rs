@@ -181,7 +181,7 @@ fn remote_seat(remote: &RemoteSeat, log_key: Arc<SigningKey>) -> Result<Seat, Fa
             format!("Unset {variable}, or take the line of {} away.", remote.name),
         ));
     }
-    let cosigner = RemoteCosigner::new(remotes::client()?, remote.url.clone(), remote.public_key, log_key);
+    let cosigner = RemoteCosigner::new(remotes::client(remotes::DEADLINE)?, remote.url.clone(), remote.public_key, log_key);
     Ok(Seat {
         name: remote.name.to_owned(),
         public_key: remote.public_key,

@@ -26,7 +26,7 @@ use crate::exits::{Exit, Failure};
 /// Carries the log's signature over the body.
 pub const SIGNATURE_HEADER: &str = "x-nexus-signature";
 /// How long a cosigner may take to answer.
-const DEADLINE: Duration = Duration::from_secs(5);
+pub const DEADLINE: Duration = Duration::from_secs(5);
 /// How long it may take to reach it.
 const CONNECT: Duration = Duration::from_secs(2);
 /// Bytes of the longest answer that is read: a signature takes 91, and a batch is small.
@@ -52,16 +52,16 @@ pub(super) enum Declined {
     Refused { reason: String, detail: String },
 }
 
-/// What asks cosigners of other processes.
+/// What asks other processes: no redirects, no proxies, and an answer within the deadline.
 ///
 /// # Errors
 /// A [`Failure`] if this machine has no usable certificates.
-pub fn client() -> Result<reqwest::Client, Failure> {
+pub fn client(deadline: Duration) -> Result<reqwest::Client, Failure> {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .connect_timeout(CONNECT)
-        .timeout(DEADLINE)
+        .timeout(deadline)
         .user_agent(concat!("nexus/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|cause| {

@@ -16,7 +16,7 @@ use nexus_crypto::tree_heads::TreeHead;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::remotes::chain;
+use super::remotes::{self, chain};
 use crate::config;
 use crate::exits::{Exit, Failure};
 
@@ -57,19 +57,7 @@ impl Source {
             } else {
                 config::base(text)
             };
-            let client = reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .no_proxy()
-                .timeout(DEADLINE)
-                .user_agent(concat!("nexus/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .map_err(|cause| {
-                    Failure::new(
-                        Exit::Failed,
-                        format!("Can't speak HTTPS: {}.", chain(&cause)),
-                        "Install ca-certificates.",
-                    )
-                })?;
+            let client = remotes::client(DEADLINE)?;
             return Ok(Self::Server(Server {
                 client,
                 url: url.map_err(wrong)?,

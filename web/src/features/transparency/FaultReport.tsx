@@ -2,13 +2,13 @@ import { Download, RefreshCw } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "../../i18n/useTranslation.ts";
 import { Button } from "../../ui/Button.tsx";
-import { ConfirmDialog } from "../../ui/ConfirmDialog.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { type Fault, isAgainstMemory } from "./faults.ts";
 import { counted, fullMoment, number, stub } from "./formats.ts";
 import { ProofMark } from "./marks.tsx";
 import { save } from "./save.ts";
 import type { Head, Report } from "./shapes.ts";
+import { TrustAnewDialog } from "./TrustAnewDialog.tsx";
 import type { AuditHandle } from "./useAudit.ts";
 
 /** Bad news: what it is, exactly where, what it means, what to do. */
@@ -54,19 +54,7 @@ export function FaultReport({ audit, report }: { readonly audit: AuditHandle; re
         )}
         {isAgainstMemory(fault.code) ? <Button onClick={() => setAsking(true)}>{t("audit.fault.trust")}</Button> : null}
       </div>
-      {asking ? (
-        <ConfirmDialog
-          title={t("audit.fault.trustTitle")}
-          lead={t("audit.fault.trustLead")}
-          keep={t("audit.fault.keep")}
-          act={t("audit.fault.trustAct")}
-          onAct={async () => {
-            setAsking(false);
-            audit.trustAnew();
-          }}
-          onClose={() => setAsking(false)}
-        />
-      ) : null}
+      {asking ? <TrustAnewDialog audit={audit} onClose={() => setAsking(false)} /> : null}
     </div>
   );
 }

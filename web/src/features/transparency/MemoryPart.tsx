@@ -1,11 +1,11 @@
 import { useState } from "react";
 import { useTranslation } from "../../i18n/useTranslation.ts";
 import { Button } from "../../ui/Button.tsx";
-import { ConfirmDialog } from "../../ui/ConfirmDialog.tsx";
 import { fullMoment, number, stub } from "./formats.ts";
 import { ProofMark } from "./marks.tsx";
 import type { Report } from "./shapes.ts";
 import { Part } from "./ToolFrame.tsx";
+import { TrustAnewDialog } from "./TrustAnewDialog.tsx";
 import type { AuditHandle } from "./useAudit.ts";
 
 /** What was seen before, and how to forget it. */
@@ -51,19 +51,7 @@ export function MemoryPart({ audit, report }: { readonly audit: AuditHandle; rea
           </span>
         ) : null}
       </div>
-      {asking ? (
-        <ConfirmDialog
-          title={t("audit.fault.trustTitle")}
-          lead={t("audit.fault.trustLead")}
-          keep={t("audit.fault.keep")}
-          act={t("audit.fault.trustAct")}
-          onAct={async () => {
-            setAsking(false);
-            audit.trustAnew();
-          }}
-          onClose={() => setAsking(false)}
-        />
-      ) : null}
+      {asking ? <TrustAnewDialog audit={audit} onClose={() => setAsking(false)} /> : null}
     </Part>
   );
 }
