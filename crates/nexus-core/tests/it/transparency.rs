@@ -17,6 +17,7 @@ use nexus_crypto::logs::{LogId, endorsement_message, keys_follow};
 use nexus_crypto::proofs::{verify_consistency, verify_inclusion};
 use nexus_crypto::proposals::{Extension, Proposal};
 use nexus_crypto::registrations::{Id, Registration, Rotation, rotation_message};
+use nexus_crypto::tree_heads::EndedAt;
 use nexus_store::transparency::{JsonlOptions, LogStore};
 use nexus_store::{Db, Options};
 use nexus_types::ErrorCode;
@@ -423,6 +424,7 @@ async fn a_key_takes_the_place_of_another(mut stage: Stage) {
     let scene = stage.start().await;
     scene.register("did:nexo:0", 0).await.expect("three sign");
     let before = scene.log.document().keys();
+    let last = scene.log.latest().expect("there is one").head;
     scene.stop().await;
     let store = stage.store();
     let new = NewKey {
@@ -455,6 +457,15 @@ async fn a_key_takes_the_place_of_another(mut stage: Stage) {
     stage.keys[1] = 950;
     let scene = stage.start().await;
     assert_eq!(keys_follow(&LOG, &before, &scene.log.document().keys()), Ok(()));
+    let ended_at = EndedAt {
+        tree_size: 1,
+        head: last.hash(),
+    };
+    assert_eq!(
+        scene.log.document().keys().0[1].ended_at,
+        Some(ended_at),
+        "bound to the head at which it ended"
+    );
     // The server's clock has not come so far, and still no head is older than the keys that sign it.
     let done = scene.register("did:nexo:1", 1).await.expect("three sign");
     assert_eq!(done.sth.head.timestamp, START_S + 10);
