@@ -214,20 +214,7 @@ pub async fn renew_epoch(tx: &mut Tx<'_>) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Checks how SQLite goes about a statement.
-    fn check(sql: &str, expected: &str) {
-        let conn = rusqlite::Connection::open_in_memory().expect("a database in memory");
-        conn.execute_batch(include_str!("../migrations/sqlite/0001_start.sql"))
-            .expect("the schema is made");
-        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("the statement is right");
-        let steps: Vec<String> = statement
-            .raw_query()
-            .mapped(|row| row.get(3))
-            .collect::<Result<_, _>>()
-            .expect("the plan is read");
-        assert_eq!(steps.join("; "), expected, "{sql}");
-    }
+    use crate::sql::plans::check;
 
     #[test]
     fn no_statement_looks_at_more_than_its_range() {

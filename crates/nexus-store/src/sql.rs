@@ -58,3 +58,22 @@ pub async fn highest_id(tx: &mut Tx<'_>) -> Result<i64, StoreError> {
         .flatten()
         .unwrap_or(0))
 }
+
+/// How SQLite goes about statements, for the tests beside them.
+#[cfg(test)]
+pub(crate) mod plans {
+    /// Checks the plan of a statement over the whole schema.
+    pub(crate) fn check(sql: &str, expected: &str) {
+        let conn = rusqlite::Connection::open_in_memory().expect("a database in memory");
+        for schema in crate::sqlite::schemas() {
+            conn.execute_batch(schema).expect("the schema is made");
+        }
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("the statement is right");
+        let steps: Vec<String> = statement
+            .raw_query()
+            .mapped(|row| row.get(3))
+            .collect::<Result<_, _>>()
+            .expect("the plan is read");
+        assert_eq!(steps.join("; "), expected, "{sql}");
+    }
+}

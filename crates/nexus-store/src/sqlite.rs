@@ -207,3 +207,9 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandl
         .spawn(body)
         .map_err(|cause| StoreError::internal("start a thread", cause))
 }
+
+/// The statements that make the whole schema, in order.
+#[cfg(test)]
+pub(crate) fn schemas() -> impl Iterator<Item = &'static str> {
+    migrations::ALL.iter().map(|migration| migration.sql)
+}

@@ -239,20 +239,3 @@ pub async fn bytes(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
     let size = tx.query_opt("PRAGMA page_size", &[], |row| row.get::<i64>(0)).await?;
     unsigned(pages.unwrap_or(0) * size.unwrap_or(0))
 }
-
-#[cfg(test)]
-mod tests {
-    /// Checks how SQLite goes about a statement.
-    pub(super) fn check(sql: &str, expected: &str) {
-        let conn = rusqlite::Connection::open_in_memory().expect("a database in memory");
-        conn.execute_batch(include_str!("../../migrations/sqlite/0002_transparency.sql"))
-            .expect("the schema is made");
-        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("the statement is right");
-        let steps: Vec<String> = statement
-            .raw_query()
-            .mapped(|row| row.get(3))
-            .collect::<Result<_, _>>()
-            .expect("the plan is read");
-        assert_eq!(steps.join("; "), expected, "{sql}");
-    }
-}

@@ -102,7 +102,7 @@ pub async fn page(tx: &mut Tx<'_>, from: u64, limit: usize) -> Result<Vec<Leaf>,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::transparency::tests::check;
+    use crate::sql::plans::check;
 
     #[test]
     fn no_statement_looks_at_more_than_its_range() {

@@ -104,7 +104,7 @@ pub async fn growth(tx: &mut Tx<'_>, since_s: i64, step_s: i64) -> Result<Vec<(i
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::transparency::tests::check;
+    use crate::sql::plans::check;
 
     #[test]
     fn no_statement_looks_at_more_than_its_range() {

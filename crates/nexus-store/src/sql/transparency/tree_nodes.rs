@@ -42,7 +42,7 @@ pub async fn load(tx: &mut Tx<'_>, nodes: &[Node]) -> Result<Vec<Hash>, StoreErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::transparency::tests::check;
+    use crate::sql::plans::check;
 
     #[test]
     fn a_node_is_one_point_lookup() {
