@@ -30,5 +30,5 @@ pub(crate) fn start(repo: &Repo, arguments: &[String]) -> Outcome {
 /// Only the log's bench needs the verifier in WebAssembly. Without a name everything is measured.
 fn measures_the_log(arguments: &[String]) -> bool {
     let named = |name: &str| arguments.iter().any(|argument| argument == name);
-    named("log") || !(named("store") || named("chat"))
+    named("log") || !(named("store") || named("chat") || named("events"))
 }

@@ -69,6 +69,12 @@ const COMMANDS: &[Command] = &[
         start: wasm::start,
     },
     Command {
+        name: "python",
+        usage: "python",
+        about: "make the Python environment of the hub's client and print its interpreter; the tests do it themselves",
+        start: python::start,
+    },
+    Command {
         name: "bench",
         usage: "bench [store|chat|…] [--quick]",
         about: "build in release and measure; prints a table and writes JSON",

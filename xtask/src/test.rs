@@ -33,7 +33,8 @@ pub(crate) fn start(repo: &Repo, arguments: &[String]) -> Outcome {
     steps.program("size", repo.npm(&["run", "size"]));
     steps.program("vitest", repo.npm(&["run", "test"]));
     steps.program("scripts", repo.npm(&["run", "test:scripts"]));
-    steps.step("auditor", || python::tests(repo));
+    steps.step("auditor", || python::tests(repo, &python::AUDITOR));
+    steps.step("python client", || python::tests(repo, &python::HUB_CLIENT));
     // One call with one set of features for server, tests and benches: `-p nexus-server` alone would compile dependencies again.
     steps.program("build", repo.cargo(&["build", "--locked", "--workspace", "--all-targets"]));
     steps.step("server", || tools::must_exist(&server));
@@ -43,11 +44,21 @@ pub(crate) fn start(repo: &Repo, arguments: &[String]) -> Outcome {
     };
     steps.step("auditors", || {
         let mut live = with_server(repo.npm(&["run", "test:scripts:live"]));
-        live.env("NEXUS_PYTHON", python::environment(repo)?);
+        live.env("NEXUS_PYTHON", python::environment(repo, &python::AUDITOR)?);
+        execute(live)
+    });
+    steps.step("hub clients", || {
+        let mut live = with_server(repo.npm(&["run", "test:sdk:live"]));
+        live.env("NEXUS_PYTHON", python::environment(repo, &python::HUB_CLIENT)?)
+            .env("NEXUS_HUB_PROBE", repo.binary("debug", "examples/hub_probe"));
         execute(live)
     });
     if !steps.stopped() {
-        steps.step("rust tests", || execute(with_server(rust_tests(repo))));
+        steps.step("rust tests", || {
+            let mut tests = with_server(rust_tests(repo));
+            tests.env("NEXUS_PYTHON", python::environment(repo, &python::HUB_CLIENT)?);
+            execute(tests)
+        });
     }
     steps.program("doc tests", with_server(repo.cargo(&["test", "--locked", "--workspace", "--doc"])));
     steps.step("clippy", || check::clippy(repo));

@@ -24,17 +24,28 @@ impl AdminTokens<'_> {
     /// # Errors
     /// [`ErrorCode::Unauthorized`], or those of the store.
     pub async fn verify(&self, token: &str) -> Result<()> {
-        if !token.starts_with(PREFIX) || token.len() > TOKEN_BYTES_MAX {
-            return Err(ErrorCode::Unauthorized.into());
-        }
-        let hash = hash(token);
-        let known = self
-            .0
-            .db
-            .read::<_, StoreError, _>(async move |tx: &mut Tx<'_>| sql::admin_tokens::exists(tx, &hash).await)
-            .await?;
-        if known { Ok(()) } else { Err(ErrorCode::Unauthorized.into()) }
+        verify(&self.0.db, token).await
     }
+}
+
+/// Does it look like such a token?
+pub fn is_one(token: &str) -> bool {
+    token.starts_with(PREFIX)
+}
+
+/// Checks a token where there is no application, such as in a process without communities.
+///
+/// # Errors
+/// As [`AdminTokens::verify`].
+pub async fn verify(db: &nexus_store::Db, token: &str) -> Result<()> {
+    if !is_one(token) || token.len() > TOKEN_BYTES_MAX {
+        return Err(ErrorCode::Unauthorized.into());
+    }
+    let hash = hash(token);
+    let known = db
+        .read::<_, StoreError, _>(async move |tx: &mut Tx<'_>| sql::admin_tokens::exists(tx, &hash).await)
+        .await?;
+    if known { Ok(()) } else { Err(ErrorCode::Unauthorized.into()) }
 }
 
 /// Makes a token. It is shown once, here.

@@ -7,7 +7,7 @@ use nexus_store::Db;
 use crate::clock::Clock;
 use crate::keys::Keys;
 use crate::passwords::Hasher;
-use crate::{admin_tokens, channels, guilds, invites, logins, members, messages, read_states, sessions, setup, typing, users};
+use crate::{admin_tokens, bots, channels, guilds, invites, logins, members, messages, read_states, sessions, setup, typing, users};
 
 /// What the operator chose and the use cases need to know.
 #[derive(Debug, Clone)]
@@ -58,6 +58,8 @@ macro_rules! views {
 views! {
     /// Tokens for administrators' routes.
     admin_tokens: admin_tokens::AdminTokens<'_> = admin_tokens::AdminTokens,
+    /// Programs with accounts.
+    bots: bots::Bots<'_> = bots::Bots,
     /// Registering, signing in, refreshing, signing out.
     logins: logins::Logins<'_> = logins::Logins,
     /// The caller's own account.

@@ -1,7 +1,6 @@
 //! Communities: make, show, change, hand over, delete.
 
 use nexus_store::sql;
-use nexus_types::ErrorCode;
 use nexus_types::channels::Channel;
 use nexus_types::events::Event;
 use nexus_types::guilds::{Constants, CreateGuild, CreatedGuild, Guild, GuildSummary, UpdateGuild, parse_name};
@@ -10,6 +9,7 @@ use nexus_types::limits::{GUILDS_PER_USER_MAX, MEMBERS_IN_SNAPSHOT_MAX};
 use nexus_types::permissions::Permissions;
 use nexus_types::roles::Role;
 use nexus_types::scopes::{GuildScope, Viewer};
+use nexus_types::{ErrorCode, FieldErrors};
 
 use crate::errors::{Error, Result};
 use crate::{App, Caller, events, scopes};
@@ -24,8 +24,9 @@ impl Guilds<'_> {
     /// Makes a guild with an @everyone role, one text channel and the caller as owner and member.
     ///
     /// # Errors
-    /// A bad name, or [`ErrorCode::TooManyGuilds`].
+    /// A bad name, [`ErrorCode::TooManyGuilds`], [`ErrorCode::BotsNotAllowed`].
     pub async fn create(&self, caller: Caller, draft: CreateGuild) -> Result<CreatedGuild> {
+        caller.require_login()?;
         let name = parse_name(&draft.name)?;
         let clock = self.0.clock.clone();
         self.0
@@ -97,7 +98,8 @@ impl Guilds<'_> {
     /// Renames a guild (MANAGE_GUILD) or hands it to another member (its owner).
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownGuild`], [`ErrorCode::MissingPermission`], [`ErrorCode::UnknownMember`] for a new owner who is none.
+    /// [`ErrorCode::UnknownGuild`], [`ErrorCode::MissingPermission`], [`ErrorCode::UnknownMember`] for a new owner who is none,
+    /// a field error for one who is a bot.
     pub async fn update(&self, caller: Caller, id: GuildId, draft: UpdateGuild) -> Result<Guild> {
         let name = draft.name.as_deref().map(parse_name).transpose()?;
         let clock = self.0.clock.clone();
@@ -115,6 +117,9 @@ impl Guilds<'_> {
                     standing.require_owner()?;
                     if sql::members::roles(tx, id, owner).await?.is_none() {
                         return Err(ErrorCode::UnknownMember.into());
+                    }
+                    if sql::bots::exists(tx, owner).await? {
+                        return Err(FieldErrors::one("owner_id", "OWNER_IS_BOT", "A bot can't own a community.").into());
                     }
                     guild.owner_id = owner;
                 }

@@ -3,15 +3,14 @@
 use nexus_store::sql;
 use nexus_store::sql::invites::NewInvite;
 use nexus_types::ErrorCode;
-use nexus_types::events::Event;
 use nexus_types::ids::{ChannelId, GuildId};
 use nexus_types::invites::{CreateInvite, Invite};
-use nexus_types::limits::{GUILDS_PER_USER_MAX, INVITES_PER_GUILD_MAX, MEMBERS_IN_SNAPSHOT_MAX, MEMBERS_PER_GUILD_MAX, SECOND_MS};
+use nexus_types::limits::{INVITES_PER_GUILD_MAX, SECOND_MS};
 use nexus_types::permissions::Permissions;
 
 use crate::clock::Clock;
 use crate::errors::{Error, Result};
-use crate::{App, Caller, events, scopes};
+use crate::{App, Caller, members, scopes};
 
 /// The use cases of invites.
 pub struct Invites<'a>(pub(crate) &'a App);
@@ -96,8 +95,10 @@ impl Invites<'_> {
     /// Joins the guild of an invite. A member already is told so by the same answer, and uses nothing up.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownInvite`], [`ErrorCode::InviteInvalid`], [`ErrorCode::TooManyGuilds`], [`ErrorCode::GuildFull`].
+    /// [`ErrorCode::UnknownInvite`], [`ErrorCode::InviteInvalid`], [`ErrorCode::TooManyGuilds`], [`ErrorCode::GuildFull`],
+    /// [`ErrorCode::BotsNotAllowed`]: a bot is put in.
     pub async fn join(&self, caller: Caller, code: &str) -> Result<Invite> {
+        caller.require_login()?;
         let (code, clock) = (code.to_owned(), self.0.clock.clone());
         self.0
             .db
@@ -113,24 +114,8 @@ impl Invites<'_> {
                 if !found.is_good(now) {
                     return Err(ErrorCode::InviteInvalid.into());
                 }
-                if found.member_count >= MEMBERS_PER_GUILD_MAX {
-                    return Err(ErrorCode::GuildFull.into());
-                }
-                if sql::members::guild_count(tx, caller.user).await? >= GUILDS_PER_USER_MAX {
-                    return Err(ErrorCode::TooManyGuilds.into());
-                }
-                sql::members::insert(tx, guild, caller.user, now).await?;
+                members::add(tx, guild, found.member_count, caller.user, now).await?;
                 sql::invites::count_use(tx, &code).await?;
-                let gone = || Error::internal("join a guild", "the guild or member is not there after the insert");
-                let member = sql::members::load(tx, guild, caller.user).await?.ok_or_else(gone)?;
-                let snapshot = sql::guilds::snapshot(tx, guild, caller.user, MEMBERS_IN_SNAPSHOT_MAX)
-                    .await?
-                    .ok_or_else(gone)?;
-                let event = Event::GuildMemberAdd {
-                    member: Box::new(member),
-                    snapshot: Box::new(snapshot),
-                };
-                events::append(tx, now.0, &event).await?;
                 Ok(Invite {
                     uses: found.invite.uses + 1,
                     ..found.invite

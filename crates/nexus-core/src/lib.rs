@@ -5,17 +5,21 @@
 
 pub mod admin_tokens;
 mod app;
+pub mod bots;
 pub mod channels;
 pub mod clock;
 pub mod errors;
 pub mod events;
 pub mod guilds;
+pub mod hub;
 pub mod invites;
 pub mod keys;
 pub mod logins;
 pub mod members;
 pub mod messages;
+pub mod outbound;
 pub mod passwords;
+mod reactors;
 pub mod read_states;
 pub mod scopes;
 pub mod sessions;

@@ -16,11 +16,11 @@ mod register;
 mod sign_in;
 mod tokens;
 
-use nexus_types::FieldErrors;
 use nexus_types::ids::{LoginId, UserId};
 use nexus_types::limits::REFRESH_TOKEN_MS;
 use nexus_types::names::{Password, Username};
 use nexus_types::timestamps::Timestamp;
+use nexus_types::{ErrorCode, FieldErrors};
 
 pub(crate) use begin::{Start, begin};
 pub use clients::label;
@@ -29,15 +29,25 @@ pub(crate) use refresh_tokens::RefreshToken;
 pub(crate) use register::is_open;
 pub use tokens::Tokens;
 
-use crate::App;
+use crate::{App, Error, Result};
 
 /// Who a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// The user.
     pub user: UserId,
-    /// The login that the access token was made for.
-    pub login: LoginId,
+    /// The login that a person's access token was made for; a bot has none.
+    pub login: Option<LoginId>,
+}
+
+impl Caller {
+    /// A person's login. What is for people alone begins with this.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BotsNotAllowed`].
+    pub fn require_login(&self) -> Result<LoginId> {
+        self.login.ok_or(Error::refused(ErrorCode::BotsNotAllowed))
+    }
 }
 
 /// The use cases of logins.

@@ -1,12 +1,13 @@
-//! Members: list, show, leave, remove. Joining is `invites.rs`.
+//! Members: list, show, leave, remove. People join with an invite (`invites.rs`), bots are put in (`bots.rs`).
 
 use nexus_store::{Tx, sql};
 use nexus_types::ErrorCode;
 use nexus_types::events::Event;
 use nexus_types::ids::{GuildId, UserId};
-use nexus_types::limits::MEMBERS_PAGE_MAX;
+use nexus_types::limits::{GUILDS_PER_USER_MAX, MEMBERS_IN_SNAPSHOT_MAX, MEMBERS_PAGE_MAX, MEMBERS_PER_GUILD_MAX};
 use nexus_types::members::Member;
 use nexus_types::permissions::Permissions;
+use nexus_types::timestamps::Timestamp;
 
 use crate::errors::{Error, Result};
 use crate::{App, Caller, events, scopes};
@@ -87,6 +88,31 @@ impl Members<'_> {
             })
             .await
     }
+}
+
+/// Inside a job: makes a user who is none a member of a guild that has so many.
+///
+/// # Errors
+/// [`ErrorCode::TooManyGuilds`], [`ErrorCode::GuildFull`].
+pub(crate) async fn add(tx: &mut Tx<'_>, guild: GuildId, member_count: i64, user: UserId, now: Timestamp) -> Result<()> {
+    if member_count >= MEMBERS_PER_GUILD_MAX {
+        return Err(ErrorCode::GuildFull.into());
+    }
+    if sql::members::guild_count(tx, user).await? >= GUILDS_PER_USER_MAX {
+        return Err(ErrorCode::TooManyGuilds.into());
+    }
+    sql::members::insert(tx, guild, user, now).await?;
+    let gone = || Error::internal("join a guild", "the guild or member is not there after the insert");
+    let member = sql::members::load(tx, guild, user).await?.ok_or_else(gone)?;
+    let snapshot = sql::guilds::snapshot(tx, guild, user, MEMBERS_IN_SNAPSHOT_MAX)
+        .await?
+        .ok_or_else(gone)?;
+    let event = Event::GuildMemberAdd {
+        member: Box::new(member),
+        snapshot: Box::new(snapshot),
+    };
+    events::append(tx, now.0, &event).await?;
+    Ok(())
 }
 
 async fn remove(tx: &mut Tx<'_>, guild_id: GuildId, user: UserId, member_count: i64, now_ms: i64) -> Result<()> {

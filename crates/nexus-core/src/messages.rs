@@ -1,6 +1,6 @@
 //! Messages: send, show, history.
 
-mod send;
+pub(crate) mod send;
 
 use nexus_store::sql;
 use nexus_types::ErrorCode;

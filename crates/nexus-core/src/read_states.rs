@@ -15,8 +15,9 @@ impl ReadStates<'_> {
     /// Marks a channel read up to a message. Going back changes nothing.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownChannel`], [`ErrorCode::UnknownMessage`].
+    /// [`ErrorCode::UnknownChannel`], [`ErrorCode::UnknownMessage`], [`ErrorCode::BotsNotAllowed`].
     pub async fn ack(&self, caller: Caller, channel_id: ChannelId, message_id: MessageId) -> Result<()> {
+        caller.require_login()?;
         let clock = self.0.clock.clone();
         self.0
             .db

@@ -49,7 +49,7 @@ impl Sessions<'_> {
 
 /// Refuses a login that ended after its token was looked at: its end is in this snapshot, and so would not be seen in the log after it.
 async fn require_live(tx: &mut Tx<'_>, caller: Caller) -> Result<()> {
-    if sql::logins::is_live(tx, caller.login, caller.user).await? {
+    if sql::logins::is_live(tx, caller.require_login()?, caller.user).await? {
         Ok(())
     } else {
         Err(ErrorCode::Unauthorized.into())

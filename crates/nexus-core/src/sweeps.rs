@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use nexus_store::{StoreError, log, sql};
+use nexus_store::{Db, StoreError, log, sql};
 use nexus_types::ids::MessageId;
 use nexus_types::limits::{NONCE_MS, ROWS_PER_JOB_MAX};
 use nexus_types::snowflakes;
 use tokio::sync::watch;
 
 use crate::App;
+use crate::clock::Clock;
 use crate::errors::Result;
 use crate::logins::end_expired;
 
@@ -17,11 +18,28 @@ use crate::logins::end_expired;
 const REST: Duration = Duration::from_secs(10);
 
 /// Sweeps until told to stop.
-pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
+pub async fn run(app: App, stop: watch::Receiver<bool>) {
+    again(stop, || {
+        let app = app.clone();
+        async move { sweep(&app).await }
+    })
+    .await;
+}
+
+/// Trims the event log until told to stop: all there is to sweep in a process without communities.
+pub async fn run_log(db: Db, clock: Clock, events_ms: i64, stop: watch::Receiver<bool>) {
+    again(stop, || {
+        let (db, clock) = (db.clone(), clock.clone());
+        async move { sweep_log(&db, clock.now_ms() - events_ms).await }
+    })
+    .await;
+}
+
+async fn again<F: Future<Output = Result<()>>>(mut stop: watch::Receiver<bool>, work: impl Fn() -> F) {
     loop {
         // Between two jobs a sweep may be dropped at any moment.
         let swept = tokio::select! {
-            swept = sweep(&app) => swept,
+            swept = work() => swept,
             _ = stop.wait_for(|stop| *stop) => return,
         };
         if let Err(error) = swept {
@@ -36,8 +54,8 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
 
 /// Runs a job until it finds nothing left to do. A job may do less than it is allowed, so only 0 means that.
 macro_rules! until_done {
-    ($app:ident, $job:expr) => {
-        while $app.db.write_background::<_, StoreError, _>($job).await? > 0 {}
+    ($db:expr, $job:expr) => {
+        while $db.write_background::<_, StoreError, _>($job).await? > 0 {}
     };
 }
 
@@ -50,12 +68,21 @@ pub async fn sweep(app: &App) -> Result<()> {
     let window_ms = now_ms - app.settings.events_ms;
     let rows = ROWS_PER_JOB_MAX as i64;
     let nonces = MessageId(snowflakes::first_of(now_ms - NONCE_MS));
-    until_done!(app, async move |tx| log::trim(tx, window_ms, ROWS_PER_JOB_MAX).await);
-    until_done!(app, async move |tx| sql::messages::sweep_nonces(tx, nonces, rows).await);
-    until_done!(app, async move |tx| sql::guilds::sweep(tx, window_ms, rows).await);
-    until_done!(app, async move |tx| sql::channels::sweep(tx, window_ms, rows).await);
+    sweep_log(&app.db, window_ms).await?;
+    until_done!(app.db, async move |tx| sql::messages::sweep_nonces(tx, nonces, rows).await);
+    until_done!(app.db, async move |tx| sql::guilds::sweep(tx, window_ms, rows).await);
+    until_done!(app.db, async move |tx| sql::channels::sweep(tx, window_ms, rows).await);
     // An ended login is an entry of the log and two rows.
-    until_done!(app, async move |tx| end_expired(tx, now_ms, rows / 4).await);
-    until_done!(app, async move |tx| sql::logins::sweep(tx, now_ms, rows).await);
+    until_done!(app.db, async move |tx| end_expired(tx, now_ms, rows / 4).await);
+    until_done!(app.db, async move |tx| sql::logins::sweep(tx, now_ms, rows).await);
+    Ok(())
+}
+
+/// Removes the entries of the log that happened before a moment and that everybody has read who must.
+///
+/// # Errors
+/// As [`sweep`].
+pub async fn sweep_log(db: &Db, before_ms: i64) -> Result<()> {
+    until_done!(db, async move |tx| log::trim(tx, before_ms, ROWS_PER_JOB_MAX).await);
     Ok(())
 }

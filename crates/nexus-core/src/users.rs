@@ -29,9 +29,11 @@ impl Users<'_> {
     ///
     /// # Errors
     /// [`ErrorCode::BadCredentials`] if the present password is wrong or was changed meanwhile; a field error at `new_password`;
-    /// [`ErrorCode::Busy`] if too many passwords are being hashed; [`ErrorCode::Unauthorized`] if the caller's login has ended.
+    /// [`ErrorCode::Busy`] if too many passwords are being hashed; [`ErrorCode::Unauthorized`] if the caller's login has ended;
+    /// [`ErrorCode::BotsNotAllowed`].
     pub async fn change_password(&self, caller: Caller, change: ChangePassword) -> Result<CurrentUser> {
         let app = self.0;
+        let login = caller.require_login()?;
         let new = Password::parse("new_password", &change.new_password)?;
         let Ok(present) = Password::parse("password", &change.password) else {
             return Err(ErrorCode::BadCredentials.into());
@@ -45,14 +47,14 @@ impl Users<'_> {
 
         let now_ms = app.clock.now_ms();
         let job = async move |tx: &mut Tx<'_>| {
-            if !sql::logins::is_live(tx, caller.login, caller.user).await? {
+            if !sql::logins::is_live(tx, login, caller.user).await? {
                 return Err(Error::refused(ErrorCode::Unauthorized));
             }
             if !sql::users::set_password_hash(tx, caller.user, &checked, &hash).await? {
                 return Err(ErrorCode::BadCredentials.into());
             }
             let live = sql::logins::live(tx, caller.user, used_after(now_ms)).await?;
-            let others: Vec<LoginId> = live.iter().map(|login| login.id).filter(|id| *id != caller.login).collect();
+            let others: Vec<LoginId> = live.iter().map(|login| login.id).filter(|id| *id != login).collect();
             let ended = end_all(tx, caller.user, &others, now_ms).await?;
             let user = sql::users::current(tx, caller.user).await?.ok_or(ErrorCode::Unauthorized)?;
             Ok((user, ended))

@@ -1,27 +1,35 @@
 //! Starting and stopping a node. The only file that names a database.
 
+mod hub;
 mod key_log;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nexus_core::bots::NewToken;
+use nexus_core::hub::Hub;
 use nexus_core::logins::Tokens;
 use nexus_core::passwords::Hasher;
 use nexus_core::transparency::Log;
-use nexus_core::{App, Clock, Ports, admin_tokens, sessions, sweeps};
+use nexus_core::{App, Clock, Ports, admin_tokens, bots, sessions, sweeps};
 use nexus_store::{Db, Options, StoreError, log};
+use nexus_types::ErrorCode;
+use nexus_types::ids::GuildId;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 
+pub use self::hub::{Changed, SourceChange, change_sources};
 use crate::config::Settings;
 use crate::data::{DATABASE, DataDir};
 use crate::exits::{Exit, Failure};
 use crate::gateway::{Gateway, GatewayConfig};
-use crate::http::{Door, LogNode, Node, Pages, Services, Vitals};
+use crate::http::{Door, HubNode, LogNode, Node, Pages, Services, Vitals};
 use crate::metrics;
+use crate::outbound::OwnAddresses;
 use crate::relay::Relay;
 use crate::serve::{Connections, connections_max, listen_all};
+use crate::streams::Streams;
 pub use key_log::{LogAccess, begin_import};
 
 /// This process's number among those that draw ids. There is one so far.
@@ -42,10 +50,10 @@ pub struct Running {
     pub url: String,
     /// The link for the first administrator, while there is none.
     pub setup_link: Option<String>,
-    /// The key log.
-    pub log: Log,
-    community: Option<Community>,
-    relay: Relay,
+    log: Option<(Log, Relay)>,
+    hub: Option<(Hub, Streams)>,
+    community: Option<Node>,
+    sweeps: Option<JoinHandle<()>>,
     connections: Connections,
     /// Ended when the node stops, wherever they are.
     chores: Vec<AbortHandle>,
@@ -53,12 +61,6 @@ pub struct Running {
     db: Option<Db>,
     /// Released last.
     data: DataDir,
-}
-
-/// What the role of communities needs.
-struct Community {
-    node: Node,
-    sweeps: JoinHandle<()>,
 }
 
 impl Running {
@@ -71,36 +73,59 @@ impl Running {
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let url = url(&settings, &addresses);
         let (stop, stopped) = watch::channel(false);
+        let told = settings.roles.has_events().then(|| hub::read(&data, &settings)).transpose()?;
         let db = key_log::database(&data, &settings)?;
         let app = match &db {
             Some(db) if settings.roles.has_community() => Some(open(&data, db.clone(), &settings).await?),
             _ => None,
         };
-        let clock = app.as_ref().map_or_else(|| Clock::system(0, NODE), |app| app.clock.clone());
-        let (log, mut chores) = key_log::start(&data, db.clone(), &settings, clock).await?;
-        chores.push(tokio::spawn(metrics::upkeep()).abort_handle());
-        let relay = key_log::relay(&log, &settings);
-
-        let rate = settings.rates.then_some(settings.log.registrations_per_second);
+        let clock = match (&app, &db) {
+            (Some(app), _) => app.clock.clone(),
+            (None, Some(db)) => Clock::system(sessions::highest_id(db).await.map_err(|cause| unusable(&cause))?, NODE),
+            (None, None) => Clock::system(0, NODE),
+        };
+        let mut chores = vec![tokio::spawn(metrics::upkeep()).abort_handle()];
         let mut services = Services {
             origins: settings.origins.clone(),
-            vitals: Vitals::new(settings.is_private).with_log(log.clone(), db.clone(), relay.clone()),
+            vitals: Vitals::new(settings.is_private).with_db(db.clone()),
             community: None,
-            log: Some(LogNode::new(log.clone(), rate, Pages::beside(settings.store.read_threads as usize))),
-            relay: Some(relay.clone()),
+            log: None,
+            relay: None,
+            hub: None,
         };
+        let mut log = None;
+        if settings.roles.has_transparency() {
+            let (opened, more) = key_log::start(&data, db.clone(), &settings, clock.clone()).await?;
+            chores.extend(more);
+            let relay = key_log::relay(&opened, &settings);
+            services = with_log(services, &settings, &opened, &relay);
+            log = Some((opened, relay));
+        }
         let mut setup_link = None;
-        let mut community = None;
+        let sweeps = match (&app, &db) {
+            (Some(app), _) => Some(tokio::spawn(sweeps::run(app.clone(), stopped))),
+            (None, Some(db)) => Some(tokio::spawn(sweeps::run_log(
+                db.clone(),
+                clock.clone(),
+                settings.events_ms,
+                stopped,
+            ))),
+            (None, None) => None,
+        };
         if let Some(app) = app {
             let setup_token = app.setup().new_link().await.map_err(|cause| unusable(&cause))?;
             setup_link = setup_token.map(|token| format!("{url}/setup#{token}"));
-            let origins = settings.origins.clone();
-            let gateway = Gateway::start(app.clone(), GatewayConfig { origins });
-            let node = Node::new(app.clone(), gateway, settings.origins.clone(), settings.rates);
-            services.vitals = services.vitals.with_community(app.clone());
-            services.community = Some(node.clone());
-            let sweeps = tokio::spawn(sweeps::run(app, stopped));
-            community = Some(Community { node, sweeps });
+            services = with_community(services, &settings, app);
+        }
+        let community = services.community.clone();
+        let mut hub = None;
+        if let (Some(told), Some(db)) = (told, db.clone()) {
+            let own = OwnAddresses::new(&settings.listen, settings.origins.public());
+            own.set_bound(&addresses);
+            let started = hub::start((&data, &settings), told, db, clock, own).await?;
+            let streams = Streams::start(started.clone(), settings.origins.clone());
+            services = with_hub(services, &settings, &started, &streams);
+            hub = Some((started, streams));
         }
         let door = Door::new(services).behind(settings.trusted_proxies.clone());
         let connections = Connections::new(door, connections_max(settings.connections))
@@ -113,8 +138,9 @@ impl Running {
             url,
             setup_link,
             log,
+            hub,
             community,
-            relay,
+            sweeps,
             connections,
             chores,
             stop,
@@ -125,7 +151,7 @@ impl Running {
 
     /// The use cases of communities, if this node serves them, for tests that serve inside their own process.
     pub fn app(&self) -> Option<&App> {
-        self.community.as_ref().map(|community| &community.node.app)
+        self.community.as_ref().map(|node| &node.app)
     }
 
     /// Stops accepting, lets requests finish, closes every socket so that it can resume, and closes log and database. Says whether
@@ -133,14 +159,19 @@ impl Running {
     pub async fn stop(self) -> bool {
         self.stop.send_replace(true);
         // An event stream is a request that goes on until the relay ends it.
-        self.relay.drain(RELAY_MAX).await;
-        let finished = self.connections.finish(REQUESTS_MAX).await;
-        let mut swept = true;
-        if let Some(Community { node, sweeps }) = self.community {
-            node.gateway.drain(SOCKETS_MAX).await;
-            swept = sweeps.await.is_ok();
+        if let Some((_, relay)) = &self.log {
+            relay.drain(RELAY_MAX).await;
         }
-        self.log.stop().await;
+        let finished = self.connections.finish(REQUESTS_MAX).await;
+        // At once, so that together they take no longer than one of them may.
+        tokio::join!(end_community(self.community), end_hub(self.hub));
+        let swept = match self.sweeps {
+            Some(sweeps) => sweeps.await.is_ok(),
+            None => true,
+        };
+        if let Some((log, _)) = self.log {
+            log.stop().await;
+        }
         for chore in self.chores {
             chore.abort();
         }
@@ -150,6 +181,49 @@ impl Running {
         drop(self.data);
         finished && swept
     }
+}
+
+fn with_log(services: Services, settings: &Settings, log: &Log, relay: &Relay) -> Services {
+    let rate = settings.rates.then_some(settings.log.registrations_per_second);
+    let pages = Pages::beside(settings.store.read_threads as usize);
+    Services {
+        vitals: services.vitals.with_log(log.clone(), relay.clone()),
+        log: Some(LogNode::new(log.clone(), rate, pages)),
+        relay: Some(relay.clone()),
+        ..services
+    }
+}
+
+fn with_community(services: Services, settings: &Settings, app: App) -> Services {
+    let origins = settings.origins.clone();
+    let gateway = Gateway::start(app.clone(), GatewayConfig { origins });
+    Services {
+        vitals: services.vitals.with_community(app.clone()),
+        community: Some(Node::new(app, gateway, settings.origins.clone(), settings.rates)),
+        ..services
+    }
+}
+
+fn with_hub(services: Services, settings: &Settings, hub: &Hub, streams: &Streams) -> Services {
+    let people = services.community.clone();
+    Services {
+        vitals: services.vitals.with_hub(hub.clone(), streams.clone()),
+        hub: Some(HubNode::new(hub.clone(), streams.clone(), people, settings.rates)),
+        ..services
+    }
+}
+
+async fn end_community(community: Option<Node>) {
+    if let Some(node) = community {
+        node.gateway.drain(SOCKETS_MAX).await;
+    }
+}
+
+/// No request is left that could post an event.
+async fn end_hub(hub: Option<(Hub, Streams)>) {
+    let Some((hub, streams)) = hub else { return };
+    streams.drain(SOCKETS_MAX).await;
+    hub.stop().await;
 }
 
 async fn open(data: &DataDir, db: Db, settings: &Settings) -> Result<App, Failure> {
@@ -222,6 +296,38 @@ pub async fn revoke_admin_tokens(data: &DataDir, settings: &Settings) -> Result<
     let ended = admin_tokens::revoke_all(&db).await;
     db.close().await;
     ended.map_err(|cause| unusable(&cause))
+}
+
+/// Makes a bot with a token, and puts it into a community if one is named.
+///
+/// # Errors
+/// A [`Failure`] if the database can't be opened or written, or the bot can't be made.
+pub async fn create_bot(data: &DataDir, settings: &Settings, name: &str, guild: Option<GuildId>) -> Result<NewToken, Failure> {
+    let db = open_database(data, settings)?;
+    let made = match sessions::highest_id(&db).await {
+        Ok(highest) => bots::create(&db, &Clock::system(highest, NODE), name, guild).await,
+        Err(cause) => Err(cause),
+    };
+    db.close().await;
+    made.map_err(|cause| match cause.code() {
+        Some(ErrorCode::InvalidBody) => Failure::new(
+            Exit::Usage,
+            format!("{name:?} can't be a bot's name."),
+            "Choose one of 2 to 32 letters, digits, dots, dashes and underscores.",
+        ),
+        Some(ErrorCode::NotABot) => Failure::new(
+            Exit::Failed,
+            format!("The name {name} belongs to a person, or looks like one that does."),
+            "Choose another name.",
+        ),
+        Some(ErrorCode::UnknownGuild) => Failure::new(
+            Exit::Failed,
+            "There is no such community.",
+            "Take its id from the address of its page: the number after /channels/.",
+        ),
+        Some(code) => Failure::new(Exit::Failed, code.message(), "Leave --guild out, or use a bot that exists."),
+        None => unusable(&cause),
+    })
 }
 
 fn unopened(data: &DataDir, cause: &StoreError) -> Failure {

@@ -3,6 +3,7 @@
 //! `docs/guide/configuration.md` lists the flags and exit codes for operators.
 
 mod cosigners;
+mod events;
 mod key_logs;
 
 use std::io::Write as _;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use nexus_types::ids::GuildId;
 use nexus_types::limits::DRAIN_MS_MAX;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -56,6 +58,9 @@ enum Command {
     /// A cosigner of a key log, as a program of its own.
     #[command(subcommand)]
     Cosigner(cosigners::CosignerCommand),
+    /// The event hub: look at its files, and at who may send events.
+    #[command(subcommand)]
+    Events(events::EventsCommand),
     /// Ask a running server how it is; the exit code says it.
     Health {
         /// Where it listens.
@@ -78,6 +83,9 @@ enum Admin {
     /// Tokens for administrators' routes, such as /metrics.
     #[command(subcommand)]
     Token(Token),
+    /// Accounts of programs.
+    #[command(subcommand)]
+    Bot(Bot),
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,6 +102,22 @@ enum Token {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Bot {
+    /// Make a bot and print its token, alone on the last line. It is shown once. A bot that exists gets another token, and the one
+    /// before it ends. The server must be stopped.
+    Create {
+        /// Its name, of 2 to 32 letters, digits, dots, dashes and underscores.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The community to put it into.
+        #[arg(long, value_name = "ID")]
+        guild: Option<GuildId>,
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
 #[derive(Debug, Args)]
 struct Data {
     /// The directory that holds everything: database, keys, nexus.toml.
@@ -105,7 +129,8 @@ struct Data {
 struct Serve {
     #[command(flatten)]
     data: Data,
-    /// What to serve: transparency alone (the key log and the relay, on port 8000), or without this flag everything (on port 8080).
+    /// What to serve: transparency (the key log and the relay; alone on port 8000), events (the event hub; alone on port 3000), both
+    /// as transparency,events, or without this flag everything (on port 8080).
     #[arg(long, value_name = "LIST", value_parser = Roles::parse)]
     roles: Option<Roles>,
     /// What the key log is kept in: sql or jsonl.
@@ -129,8 +154,10 @@ pub fn main() -> ExitCode {
         Command::Config(Config::Check { data }) => check(&data),
         Command::Restored { data } => restored(&data),
         Command::Admin(Admin::Token(token)) => admin_token(&token),
+        Command::Admin(Admin::Bot(Bot::Create { name, guild, data })) => create_bot(&name, guild, &data),
         Command::Log(command) => key_logs::log(command),
         Command::Cosigner(command) => cosigners::cosigner(command),
+        Command::Events(command) => events::events(command),
         Command::Health { url } => health::ask(&url).map(say),
     };
     match done {
@@ -198,6 +225,17 @@ fn admin_token(token: &Token) -> Result<(), Failure> {
             say(format_args!("{ended} ended."));
         }
     }
+    Ok(())
+}
+
+fn create_bot(name: &str, guild: Option<GuildId>, data: &Data) -> Result<(), Failure> {
+    let (data, settings) = stopped(&data.directory, None)?;
+    let made = runtime()?.block_on(boot::create_bot(&data, &settings, name, guild))?;
+    if made.replaced {
+        say("This bot existed. The token that it had is no longer good.");
+    }
+    say("Send it as: Authorization: Bot TOKEN. It is not shown again.");
+    say(made.token);
     Ok(())
 }
 

@@ -13,6 +13,7 @@ mod caller;
 mod channels;
 mod cookies;
 mod error;
+mod events;
 mod guilds;
 mod instance;
 mod invites;
@@ -59,6 +60,7 @@ use crate::relay::Relay;
 use crate::web;
 
 use error::ApiError;
+pub use events::{HubNode, ROUTES as HUB_ROUTES};
 pub(crate) use json::{read as read_body, write as json_response};
 use limits::{Limits, QuotaCell};
 use origins::{Origins, Verdict};
@@ -120,6 +122,8 @@ pub struct Services {
     pub log: Option<LogNode>,
     /// The relay.
     pub relay: Option<Relay>,
+    /// The event hub.
+    pub hub: Option<HubNode>,
 }
 
 impl From<Node> for Services {
@@ -131,6 +135,7 @@ impl From<Node> for Services {
             community: Some(node),
             log: None,
             relay: None,
+            hub: None,
         }
     }
 }
@@ -139,6 +144,8 @@ impl From<Node> for Services {
 pub(crate) struct Exchange {
     /// Where it came from; never logged.
     address: IpAddr,
+    /// What was asked for, letter for letter: whoever signs a request signs what was sent.
+    asked: Uri,
     /// The limit it counted against.
     quota: QuotaCell,
     /// The route that matched, for the metrics.
@@ -159,18 +166,22 @@ impl Door {
     pub fn new(services: impl Into<Services>) -> Self {
         let services = services.into();
         let gateway = services.community.as_ref().map(|node| node.gateway.clone());
+        let log_page = services.log.is_some();
         let mut router = Router::new().merge(vitals::routes().with_state(services.vitals));
-        if let Some(node) = services.community {
-            router = router.merge(community().with_state(node));
-        } else {
-            // There is nothing to sign in to.
-            router = router.route("/", get(async || Redirect::temporary("/audit")));
+        // Without communities there is nothing to sign in to.
+        match (services.community, &services.hub) {
+            (Some(node), _) => router = router.merge(community().with_state(node)),
+            (None, Some(hub)) if !log_page => router = router.merge(events::front().with_state(hub.clone())),
+            (None, _) => router = router.route("/", get(async || Redirect::temporary("/audit"))),
         }
         if let Some(log) = services.log {
             router = router.merge(transparency::routes().with_state(log));
         }
         if let Some(relay) = services.relay {
             router = router.merge(relay.routes());
+        }
+        if let Some(hub) = services.hub {
+            router = router.merge(events::routes().with_state(hub));
         }
         Self {
             gateway,
@@ -201,6 +212,7 @@ impl Door {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let exchange = Arc::new(Exchange {
             address: self.proxies.client(peer, request.headers()),
+            asked: uri.clone(),
             quota: QuotaCell::default(),
             route: OnceLock::new(),
         });

@@ -1,13 +1,14 @@
 //! Metrics: what the process counts, as Prometheus text.
 //!
 //! Code that counts calls the functions here or the macros of `metrics`; this is the only file that knows how the numbers are kept.
-//! It deliberately has no label that a person or a guesser can choose: routes are templates, cosigners have three names.
+//! It deliberately has no label that a person or a guesser can choose: routes are templates, cosigners have three names. Reactors are
+//! named as the operator named their files, and webhooks by their numbers.
 //!
 //! # Source
 //! The names without `nexus_` are the transparency contract's; the others follow
 //! <https://prometheus.io/docs/practices/naming/>.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -41,6 +42,20 @@ const BATCH_LEAVES: &str = "nexus_log_batch_leaves";
 const RELAY_FRAMES: &str = "nexus_relay_frames_total";
 /// Relay sessions that were closed because they did not read.
 const RELAY_SLOW: &str = "nexus_relay_slow_readers_total";
+
+/// Posted events by outcome: `dispatched`, `duplicate`, `conflict`, `unsigned`, `refused`, `limited`, `failed`.
+const HUB_EVENTS: &str = "nexus_hub_events_total";
+/// How long it took until a new event was durable.
+const HUB_PUBLISH_SECONDS: &str = "nexus_hub_publish_duration_seconds";
+
+/// Events that were put into streams.
+const STREAM_EVENTS: &str = "nexus_hub_stream_events_total";
+/// Streams that ended, by who ended them: `client`, or the word of a reason of ours.
+const STREAMS_CLOSED: &str = "nexus_hub_stream_closed_total";
+
+/// Calls to other servers by outcome: `answered`, `invalid`, `blocked`, `no_host`, `no_connection`, `timeout`, `too_large`, `redirect`,
+/// `broken`.
+const OUTBOUND_CALLS: &str = "nexus_outbound_calls_total";
 
 /// The text of all metrics; the gauges are set by whoever asks.
 pub(crate) fn render() -> String {
@@ -108,6 +123,30 @@ fn describe() {
     metrics::describe_counter!(RELAY_FRAMES, "Frames that came to the relay, by outcome.");
     metrics::describe_counter!(RELAY_SLOW, "Relay sessions that were closed because they did not read.");
     metrics::counter!(RELAY_SLOW).absolute(0);
+    metrics::describe_counter!(HUB_EVENTS, "Posted events, by outcome.");
+    metrics::describe_histogram!(HUB_PUBLISH_SECONDS, "How long it took until a new event was durable.");
+    metrics::describe_gauge!(
+        "nexus_hub_dispatch_lag_entries",
+        "Entries of the event log that reactors have not been told of."
+    );
+    metrics::describe_gauge!(
+        "nexus_hub_dead_letters",
+        "Jobs that nobody tries any more, and nobody has looked after."
+    );
+    metrics::describe_gauge!("nexus_hub_streams", "Open streams of events.");
+    metrics::describe_gauge!(
+        "nexus_hub_today",
+        "What happened since midnight UTC: events, and jobs by how they ended."
+    );
+    metrics::describe_gauge!("nexus_reactor_waiting", "Jobs of a reactor that wait or are tried again.");
+    metrics::describe_gauge!("nexus_reactor_dead", "Dead letters of a reactor.");
+    metrics::describe_gauge!(
+        "nexus_reactor_resting",
+        "1 while a reactor leaves the other side alone because it did not answer."
+    );
+    metrics::describe_counter!(STREAM_EVENTS, "Events that were put into streams.");
+    metrics::describe_counter!(STREAMS_CLOSED, "Streams that ended, by reason.");
+    metrics::describe_counter!(OUTBOUND_CALLS, "Calls to other servers, by outcome.");
     metrics::describe_histogram!(BATCH_LEAVES, "Leaves that share a proposal.");
 }
 
@@ -178,6 +217,78 @@ pub(crate) fn slow_reader() {
     metrics::counter!(RELAY_SLOW).increment(1);
 }
 
+/// Somebody posted an event.
+pub(crate) fn published(outcome: &'static str, took: Duration) {
+    if outcome == "dispatched" {
+        metrics::histogram!(HUB_PUBLISH_SECONDS).record(took);
+    }
+    metrics::counter!(HUB_EVENTS, "outcome" => outcome).increment(1);
+}
+
+/// So many events were put into streams.
+pub(crate) fn streamed(count: u64) {
+    if count > 0 {
+        metrics::counter!(STREAM_EVENTS).increment(count);
+    }
+}
+
+/// A stream ended.
+pub(crate) fn stream_closed(reason: &'static str) {
+    metrics::counter!(STREAMS_CLOSED, "reason" => reason).increment(1);
+}
+
+/// Another server was called.
+pub(crate) fn called(outcome: &'static str) {
+    metrics::counter!(OUTBOUND_CALLS, "outcome" => outcome).increment(1);
+}
+
+/// How the event hub stands.
+pub(crate) struct HubFigures {
+    pub(crate) streams: usize,
+    pub(crate) lag_entries: i64,
+    pub(crate) dead_letters: i64,
+    /// What happened since midnight UTC, and how often.
+    pub(crate) today: [(&'static str, i64); 4],
+}
+
+/// Shows how the event hub stands.
+pub(crate) fn hub(figures: &HubFigures) {
+    metrics::gauge!("nexus_hub_streams").set(figures.streams as f64);
+    metrics::gauge!("nexus_hub_dispatch_lag_entries").set(figures.lag_entries as f64);
+    metrics::gauge!("nexus_hub_dead_letters").set(figures.dead_letters as f64);
+    for (what, count) in figures.today {
+        metrics::gauge!("nexus_hub_today", "what" => what).set(count as f64);
+    }
+}
+
+/// How a reactor stands.
+pub(crate) struct ReactorFigures {
+    pub(crate) name: String,
+    pub(crate) waiting: i64,
+    pub(crate) dead: i64,
+    pub(crate) resting: bool,
+}
+
+/// Shows how the reactors stand. One that is gone shows 0 from then on.
+pub(crate) fn reactors(all: impl Iterator<Item = ReactorFigures>) {
+    static SHOWN: LazyLock<RwLock<HashSet<String>>> = LazyLock::new(RwLock::default);
+    let show = |name: &str, waiting: i64, dead: i64, resting: bool| {
+        metrics::gauge!("nexus_reactor_waiting", "reactor" => name.to_owned()).set(waiting as f64);
+        metrics::gauge!("nexus_reactor_dead", "reactor" => name.to_owned()).set(dead as f64);
+        metrics::gauge!("nexus_reactor_resting", "reactor" => name.to_owned()).set(f64::from(resting));
+    };
+    let mut shown = SHOWN.write().unwrap_or_else(PoisonError::into_inner);
+    let mut gone = std::mem::take(&mut *shown);
+    for one in all {
+        show(&one.name, one.waiting, one.dead, one.resting);
+        gone.remove(&one.name);
+        shown.insert(one.name);
+    }
+    for name in gone {
+        show(&name, 0, 0, false);
+    }
+}
+
 /// What the operating system says of this process, where it says it in `/proc`.
 ///
 /// # Source
@@ -211,6 +322,9 @@ mod tests {
         registered("new", Duration::from_millis(4));
         cosigned("cosigner_1", 7, Duration::from_millis(1), Some("unreachable"));
         cosigned("cosigner_1", 7, Duration::from_millis(1), None);
+        called("blocked");
+        published("dispatched", Duration::from_millis(2));
+        published("unsigned", Duration::ZERO);
         process();
         let text = render();
         for line in [
@@ -220,6 +334,9 @@ mod tests {
             "nexus_log_registrations_total{outcome=\"new\"} 1",
             "nexus_log_cosign_failures_total{cosigner=\"cosigner_1\",reason=\"unreachable\"} 1",
             "nexus_log_batch_leaves_bucket{cosigner=\"cosigner_1\",le=\"8\"} 1",
+            "nexus_outbound_calls_total{outcome=\"blocked\"} 1",
+            "nexus_hub_events_total{outcome=\"unsigned\"} 1",
+            "nexus_hub_publish_duration_seconds_bucket{le=\"0.0025\"} 1",
         ] {
             assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
         }

@@ -7,19 +7,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits::TRIM_ROWS_MAX;
+use crate::sql::reactors::lowest_cursor;
 use crate::{Entry, Row, StoreError, Tx};
 
 const TOPIC_POSITIONS: &str = "SELECT position FROM log WHERE topic = $1 AND position > $2 AND position < $3 ORDER BY position LIMIT $4";
 const SUBJECT_POSITIONS: &str =
     "SELECT position FROM log WHERE subject = $1 AND subject <> 0 AND position > $2 AND position < $3 ORDER BY position LIMIT $4";
 const ENTRY: &str = "SELECT position, at_ms, kind, topic, channel, subject, object, body FROM log WHERE position = $1";
+const PAGE: &str =
+    "SELECT position, at_ms, kind, topic, channel, subject, object, body FROM log WHERE position > $1 ORDER BY position LIMIT $2";
 const TOPIC_KINDS: &str = "SELECT DISTINCT kind FROM log WHERE topic = $1 AND position > $2";
 const SUBJECT_KINDS: &str =
     "SELECT kind, topic, position FROM log WHERE subject = $1 AND subject <> 0 AND position > $2 AND kind = $3 ORDER BY position";
 /// SQLite keeps the last number of an AUTOINCREMENT column here, also when the rows are gone. It rolls back with the transaction.
 const HEAD: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'log'";
 const TRIMMED: &str = "SELECT 1 FROM log_trim WHERE key = $1 AND position > $2";
-const OLDEST: &str = "SELECT position, at_ms, topic, subject FROM log ORDER BY position LIMIT $1";
+const OLDEST: &str = "SELECT position, at_ms, topic, subject FROM log WHERE position <= $1 ORDER BY position LIMIT $2";
 const TRIM: &str = "DELETE FROM log WHERE position <= $1";
 const MARK: &str = "INSERT INTO log_trim (key, position) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET position = excluded.position";
 const SCRUB: &str = "UPDATE log SET body = '' WHERE object = $1 AND object <> 0 AND body <> ''";
@@ -61,6 +64,12 @@ pub async fn after(tx: &mut Tx<'_>, position: i64, topics: &[i64], reader: i64, 
         }
     }
     Ok(entries)
+}
+
+/// Up to `limit` entries after `position`, whoever may read them, for a reader of everything.
+pub async fn page(tx: &mut Tx<'_>, position: i64, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    tx.query(PAGE, &[position.into(), limit.into()], entry).await
 }
 
 /// The first `limit` positions after `position` of these topics and this reader, in order. Reads indexes only.
@@ -159,6 +168,9 @@ struct Oldest {
 
 /// Deletes the oldest entries that happened before `before_ms`, at most `rows_max` and at most one job's worth, and marks what
 /// their topics and subjects lost. Says how many; call it again until it says 0.
+///
+/// # Invariant
+/// No entry goes that a reader with a durable cursor has yet to read.
 pub async fn trim(tx: &mut Tx<'_>, before_ms: i64, rows_max: usize) -> Result<usize, StoreError> {
     let chunk = rows_max.min(TRIM_ROWS_MAX) as i64;
     let read = |row: &Row<'_>| {
@@ -168,7 +180,8 @@ pub async fn trim(tx: &mut Tx<'_>, before_ms: i64, rows_max: usize) -> Result<us
             keys: [row.get(2)?, row.get(3)?],
         })
     };
-    let oldest = tx.query(OLDEST, &[chunk.into()], read).await?;
+    let read_by_all = lowest_cursor(tx).await?.unwrap_or(i64::MAX);
+    let oldest = tx.query(OLDEST, &[read_by_all.into(), chunk.into()], read).await?;
     let mut marks = BTreeMap::new();
     let mut trimmed = 0;
     let mut last = 0;
@@ -226,6 +239,7 @@ mod tests {
             SUBJECT_POSITIONS,
             "SEARCH log USING COVERING INDEX log_subject (subject=? AND position>? AND position<?)",
         );
+        check(PAGE, "SEARCH log USING INTEGER PRIMARY KEY (rowid>?)");
         check(ENTRY, "SEARCH log USING INTEGER PRIMARY KEY (rowid=?)");
         check(
             TOPIC_KINDS,
@@ -233,8 +247,7 @@ mod tests {
         );
         check(SUBJECT_KINDS, "SEARCH log USING INDEX log_subject (subject=? AND position>?)");
         check(TRIMMED, "SEARCH log_trim USING INTEGER PRIMARY KEY (rowid=?)");
-        // Stops at its limit.
-        check(OLDEST, "SCAN log");
+        check(OLDEST, "SEARCH log USING INTEGER PRIMARY KEY (rowid<?)");
         check(TRIM, "SEARCH log USING INTEGER PRIMARY KEY (rowid<?)");
         check(SCRUB, "SEARCH log USING INDEX log_object (object=?)");
     }

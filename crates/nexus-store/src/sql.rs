@@ -2,18 +2,22 @@
 //!
 //! A function here reads or changes rows and decides nothing. One SQL text serves every database.
 
-use nexus_types::ids::{ChannelId, GuildId, LoginId, MessageId, RoleId, UserId};
+use nexus_types::hub::{AttemptOutcome, EventType, JobState, WebhookState};
+use nexus_types::ids::{ChannelId, GuildId, HubEventId, JobId, LoginId, MessageId, RoleId, UserId, WebhookId};
 use nexus_types::timestamps::Timestamp;
 
 use crate::{Column, ColumnValue, StoreError, Tx, Value};
 
 pub mod admin_tokens;
+pub mod bots;
 pub mod channels;
 pub mod guilds;
+pub mod hub;
 pub mod invites;
 pub mod logins;
 pub mod members;
 pub mod messages;
+pub mod reactors;
 pub mod read_states;
 pub mod setup;
 pub mod transparency;
@@ -30,7 +34,40 @@ macro_rules! integers {
     )*};
 }
 
-integers!(UserId, LoginId, GuildId, ChannelId, MessageId, RoleId, Timestamp);
+integers!(
+    UserId, LoginId, GuildId, ChannelId, MessageId, RoleId, Timestamp, HubEventId, WebhookId, JobId
+);
+
+macro_rules! states {
+    ($($name:ident),*) => {$(
+        impl From<$name> for Value<'_> {
+            fn from(state: $name) -> Self { Self::Int(state as i64) }
+        }
+        impl Column for $name {
+            fn column(value: ColumnValue<'_>) -> Result<Self, StoreError> {
+                let number = i64::column(value)?;
+                Self::of(number).ok_or_else(|| StoreError::internal("read a state", format_args!("there is no number {number}")))
+            }
+        }
+    )*};
+}
+
+states!(JobState, AttemptOutcome, WebhookState);
+
+impl<'a> From<&'a EventType> for Value<'a> {
+    fn from(kind: &'a EventType) -> Self {
+        Self::Text(kind.as_str())
+    }
+}
+
+impl Column for EventType {
+    fn column(value: ColumnValue<'_>) -> Result<Self, StoreError> {
+        match value {
+            ColumnValue::Text(text) => Self::parse(text).map_err(|cause| StoreError::internal("read a type of events", cause)),
+            _ => Err(StoreError::internal("read a type of events", "it is no text")),
+        }
+    }
+}
 
 /// Encodes a list for a JSON column.
 fn to_json(list: &impl serde::Serialize) -> String {
@@ -51,7 +88,8 @@ fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError
 pub async fn highest_id(tx: &mut Tx<'_>) -> Result<i64, StoreError> {
     const HIGHEST: &str = "SELECT MAX(highest) FROM (
         SELECT MAX(id) AS highest FROM users UNION ALL SELECT MAX(id) FROM logins UNION ALL SELECT MAX(id) FROM guilds
-        UNION ALL SELECT MAX(id) FROM channels UNION ALL SELECT MAX(last_message_id) FROM channels) AS ids";
+        UNION ALL SELECT MAX(id) FROM channels UNION ALL SELECT MAX(last_message_id) FROM channels
+        UNION ALL SELECT MAX(id) FROM hub_events UNION ALL SELECT MAX(id) FROM hub_webhooks) AS ids";
     Ok(tx
         .query_opt(HIGHEST, &[], |row| row.get::<Option<i64>>(0))
         .await?

@@ -148,6 +148,16 @@ impl Column for Vec<u8> {
     }
 }
 
+impl<const N: usize> Column for [u8; N] {
+    fn column(value: ColumnValue<'_>) -> Result<Self, StoreError> {
+        match value {
+            ColumnValue::Bytes(bytes) => bytes.try_into().ok(),
+            _ => None,
+        }
+        .ok_or_else(|| StoreError::internal("read a column", format_args!("wanted {N} bytes")))
+    }
+}
+
 impl Column for std::sync::Arc<str> {
     fn column(value: ColumnValue<'_>) -> Result<Self, StoreError> {
         match value {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use nexus_core::{App, Caller, events};
 use nexus_types::dispatches::{Dispatch, Piece, shared};
 use nexus_types::events::Kind;
-use nexus_types::ids::Position;
+use nexus_types::ids::{LoginId, Position};
 use serde_json::{Value, json};
 
 use crate::states::{State, differences};
@@ -58,7 +58,7 @@ pub async fn replay(app: &App, caller: Caller, after: Position) -> Vec<Value> {
     loop {
         let page = app.sessions().page(caller.user, position).await.expect("the log is read");
         for entry in &page.entries {
-            if entry.kind == Kind::LoginEnd as i64 && entry.object == caller.login.0 {
+            if entry.kind == Kind::LoginEnd as i64 && caller.login == Some(LoginId(entry.object)) {
                 return frames;
             }
             let event = events::read(entry).expect("the entry is one of ours");

@@ -67,7 +67,7 @@ pub enum Piece {
 /// The dispatches of an event that look the same to all who get them; encoded once.
 pub fn shared(event: &Event) -> Vec<Dispatch> {
     match event {
-        Event::GuildCreate(_) | Event::LoginEnd { .. } => vec![],
+        Event::GuildCreate(_) | Event::LoginEnd { .. } | Event::HubEvent { .. } => vec![],
         Event::GuildUpdate(guild) => vec![Dispatch::new("GUILD_UPDATE", guild)],
         Event::GuildOwnerUpdate { snapshot, .. } => vec![Dispatch::new("GUILD_UPDATE", &snapshot.guild)],
         Event::GuildDelete { id } => vec![guild_delete(*id)],

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channels::Channel;
 use crate::guilds::{Guild, Snapshot};
-use crate::ids::{ChannelId, GuildId, LoginId, MessageId, UserId};
+use crate::ids::{ChannelId, GuildId, HubEventId, LoginId, MessageId, UserId};
 use crate::members::Member;
 use crate::messages::Message;
 use crate::users::User;
@@ -58,6 +58,8 @@ kinds! {
     MessageAck = (12, "message_ack"),
     /// A login ended; its sockets close.
     LoginEnd = (13, "login_end"),
+    /// An event came to the hub.
+    HubEvent = (14, "hub_event"),
 }
 
 impl Kind {
@@ -149,6 +151,13 @@ pub enum Event {
         /// Which.
         login_id: LoginId,
     },
+    /// An event came to the hub. No session of the gateway is told.
+    HubEvent {
+        /// Which.
+        id: HubEventId,
+        /// See [`crate::hub::HubEvent::entry_body`].
+        data: String,
+    },
 }
 
 /// A sent message, already in the shape of its dispatch: encoded once, and never parsed again on its way to a socket.
@@ -235,6 +244,7 @@ impl Event {
             Self::MessageCreate(_) => Kind::MessageCreate,
             Self::MessageAck { .. } => Kind::MessageAck,
             Self::LoginEnd { .. } => Kind::LoginEnd,
+            Self::HubEvent { .. } => Kind::HubEvent,
         }
     }
 
@@ -307,6 +317,10 @@ impl Event {
                 object: login_id.0,
                 ..Address::default()
             },
+            Self::HubEvent { id, .. } => Address {
+                object: id.0,
+                ..Address::default()
+            },
         }
     }
 
@@ -333,6 +347,7 @@ impl Event {
                 before: before.clone(),
             }),
             Self::MessageCreate(message) => return message.data.clone(),
+            Self::HubEvent { data, .. } => return data.clone(),
             // The address says it all; a body that is not empty tells it from a scrubbed one.
             Self::GuildDelete { .. } | Self::MessageAck { .. } | Self::LoginEnd { .. } => return "{}".into(),
         };
@@ -395,6 +410,10 @@ impl Event {
             Kind::LoginEnd => Self::LoginEnd {
                 user_id: UserId(address.subject),
                 login_id: LoginId(address.object),
+            },
+            Kind::HubEvent => Self::HubEvent {
+                id: HubEventId(address.object),
+                data: body.to_owned(),
             },
         })
     }

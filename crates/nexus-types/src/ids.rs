@@ -92,6 +92,12 @@ id! {
     MessageId,
     /// One role. The @everyone role has the id of its guild.
     RoleId,
+    /// One event of the hub.
+    HubEventId,
+    /// One outgoing webhook.
+    WebhookId,
+    /// One run of a reactor for an event. It counts from 1 and is no snowflake.
+    JobId,
 }
 
 impl GuildId {

@@ -10,6 +10,7 @@ pub mod errors;
 pub mod events;
 pub mod gateway;
 pub mod guilds;
+pub mod hub;
 pub mod ids;
 pub mod invites;
 pub mod limits;

@@ -39,6 +39,8 @@ pub const BAD_LOGINS_PER_MINUTE: u32 = 5;
 pub const BAD_LOGINS_PER_ADDRESS_PER_MINUTE: u32 = 30;
 /// Tokens for administrators' routes.
 pub const ADMIN_TOKENS_MAX: i64 = 100;
+/// Accounts of programs.
+pub const BOTS_MAX: i64 = 1_000;
 /// Registrations an hour from one address; those with an invite are also joins.
 pub const REGISTRATIONS_PER_HOUR: u32 = 20;
 
@@ -225,3 +227,114 @@ pub const RELAY_SILENCE_MS: i64 = 60 * SECOND_MS;
 pub const RELAY_PROOF_MS: i64 = 10 * SECOND_MS;
 /// How long a posted frame may wait for its turn before it is answered with 429.
 pub const RELAY_POST_MS_MAX: i64 = 5 * SECOND_MS;
+
+// ── Event hub ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Bytes of a posted event's body.
+pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// Characters of an event id that a source gives.
+pub const EXTERNAL_ID_CHARS_MAX: usize = 128;
+/// How far a signed time may be from now.
+pub const SIGNATURE_SKEW_MS: i64 = 300 * SECOND_MS;
+/// For how long the secret before the last rotation is still good.
+pub const SECRET_OVERLAP_MS: i64 = DAY_MS;
+/// Bytes of a source's secret, at least.
+pub const SECRET_BYTES_MIN: usize = 32;
+/// Sources.
+pub const SOURCES_MAX: usize = 1_000;
+/// Refused signatures a minute from one address; one more is answered with 429 before anything is computed.
+pub const BAD_SIGNATURES_PER_MINUTE: u32 = 120;
+/// Types that an operator may add.
+pub const CUSTOM_TYPES_MAX: usize = 1_000;
+/// Bytes of one schema.
+pub const SCHEMA_BYTES_MAX: usize = 256 * 1024;
+/// Types and patterns in one list: of a subscription, a rule, a webhook, a source.
+pub const PATTERNS_MAX: usize = 20;
+/// Events in one page.
+pub const EVENTS_PAGE_MAX: i64 = 100;
+/// Events in one page when the client names no number.
+pub const EVENTS_PAGE_DEFAULT: i64 = 50;
+/// Jobs in one page: dead letters, deliveries.
+pub const JOBS_PAGE_MAX: i64 = 100;
+/// Entries of the log that the dispatcher looks at in one write.
+pub const DISPATCH_ENTRIES_MAX: usize = 200;
+/// Rows that one write of the dispatcher makes, about.
+pub const DISPATCH_ROWS_MAX: usize = 400;
+/// Jobs of one reactor that may wait; one more is a dead letter at once.
+pub const JOBS_WAITING_MAX: i64 = 200_000;
+/// How many times an event may be made of an event before it is taken for a loop.
+pub const HOPS_MAX: i64 = 8;
+/// For how long a job may be worked on before another worker takes it.
+pub const JOB_LEASE_MS: i64 = 2 * MINUTE_MS;
+/// Jobs of one reactor that run at once, unless its rule says otherwise.
+pub const REACTOR_CONCURRENCY: usize = 8;
+/// The most that a rule may say.
+pub const REACTOR_CONCURRENCY_MAX: usize = 64;
+/// For how long a job is tried before it is a dead letter.
+pub const RETRY_MS_MAX: i64 = 12 * 60 * MINUTE_MS;
+/// Failures in a row after which a reactor rests.
+pub const BREAKER_FAILURES: u32 = 8;
+/// How long it rests before it tries one job; each further rest is twice as long.
+pub const BREAKER_REST_MS: i64 = 5 * SECOND_MS;
+/// The longest rest.
+pub const BREAKER_REST_MS_MAX: i64 = 60 * SECOND_MS;
+/// Rules in the folder of reactors.
+pub const RULES_MAX: usize = 200;
+/// Bytes of a rule's file.
+pub const RULE_BYTES_MAX: usize = 64 * 1024;
+/// Steps that one expression or template may take.
+pub const RULE_STEPS_MAX: u64 = 10_000;
+/// Bytes of what a template may print.
+pub const RULE_TEXT_BYTES_MAX: usize = 256 * 1024;
+/// Events that one rule makes of an event.
+pub const RULE_EMITS_MAX: usize = 4;
+/// How long an outgoing call may take, unless a rule says less.
+pub const OUTBOUND_MS_MAX: u32 = 30_000;
+/// How long it may take if nobody says.
+pub const OUTBOUND_MS: u32 = 10_000;
+/// Bytes of an answer that are read.
+pub const OUTBOUND_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// How long it may take to reach the other side, its name included.
+pub const OUTBOUND_CONNECT_MS: u64 = 5_000;
+/// Headers of a request, and of an answer.
+pub const OUTBOUND_HEADERS_MAX: usize = 100;
+/// Bytes of all of them together.
+pub const OUTBOUND_HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Connections to one host that are kept while nothing is sent.
+pub const OUTBOUND_IDLE_PER_HOST: usize = 4;
+/// For how long they are kept.
+pub const OUTBOUND_IDLE_MS: u64 = 30_000;
+/// Names that are looked up at once.
+pub const OUTBOUND_LOOKUPS_MAX: usize = 64;
+/// Private hosts and networks that an operator may list.
+pub const OUTBOUND_PRIVATE_MAX: usize = 100;
+/// Bytes of a request's or an answer's body that the delivery log keeps.
+pub const ATTEMPT_BODY_BYTES_MAX: usize = 4 * 1024;
+/// Attempts of one job that are kept; of more, the newest.
+pub const ATTEMPTS_KEPT_MAX: i64 = 50;
+/// Outgoing webhooks.
+pub const WEBHOOKS_MAX: usize = 200;
+/// Bytes of a URL.
+pub const URL_BYTES_MAX: usize = 2_048;
+/// Characters of a description.
+pub const DESCRIPTION_CHARS_MAX: usize = 200;
+/// Tickets for streams that were given out and not used.
+pub const TICKETS_MAX: usize = 10_000;
+/// For how long a ticket is good.
+pub const TICKET_MS: i64 = 30 * SECOND_MS;
+/// Streams of one node.
+pub const STREAMS_MAX: usize = 16_384;
+/// Bytes of a client's command on a stream; a longer one closes with 1009.
+pub const STREAM_COMMAND_BYTES_MAX: usize = 10 * 1024;
+/// Commands a second of one stream.
+pub const STREAM_COMMANDS_PER_SECOND: u32 = 10;
+/// Bytes that may wait for one stream before it is closed with 4901.
+pub const STREAM_QUEUE_BYTES_MAX: usize = 1024 * 1024;
+/// How often a stream is pinged.
+pub const STREAM_PING_MS: i64 = 30 * SECOND_MS;
+/// A stream silent for this long is dropped.
+pub const STREAM_SILENCE_MS: i64 = 60 * SECOND_MS;
+/// Past events that a dry run looks at.
+pub const DRY_RUN_EVENTS_MAX: i64 = 200;
+/// Minutes of the hub's rates that are kept.
+pub const HUB_MINUTES_KEPT: i64 = 7 * 24 * 60;

@@ -112,7 +112,8 @@ impl GuildScope {
             | Event::GuildMemberRemove { .. }
             | Event::MessageCreate(_)
             | Event::MessageAck { .. }
-            | Event::LoginEnd { .. } => {}
+            | Event::LoginEnd { .. }
+            | Event::HubEvent { .. } => {}
         }
     }
 }

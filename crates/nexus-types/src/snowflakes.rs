@@ -13,7 +13,9 @@ const SEQUENCE_BITS: u32 = 12;
 const NODE_BITS: u32 = 10;
 const SEQUENCE_MAX: i64 = (1 << SEQUENCE_BITS) - 1;
 /// The largest node number.
-pub const NODE_MAX: i64 = (1 << NODE_BITS) - 1;
+pub const NODE_MAX: i64 = (1 << NODE_BITS) - 2;
+/// No node's number: ids that are made of a position have it.
+const NO_NODE: i64 = (1 << NODE_BITS) - 1;
 
 /// When an id was drawn, in milliseconds since 1970.
 pub fn time_ms(id: i64) -> i64 {
@@ -23,6 +25,14 @@ pub fn time_ms(id: i64) -> i64 {
 /// The smallest id of a moment, for searching by time.
 pub fn first_of(time_ms: i64) -> i64 {
     (time_ms - EPOCH_MS).max(0) << (SEQUENCE_BITS + NODE_BITS)
+}
+
+/// The id of what happened at a position of the log: everybody makes the same one of it, and no node draws it.
+///
+/// # Invariant
+/// Two positions of one moment have different ids as long as fewer than 4,096 entries are written in a millisecond.
+pub fn of_position(at_ms: i64, position: i64) -> i64 {
+    first_of(at_ms) | (NO_NODE << SEQUENCE_BITS) | (position & SEQUENCE_MAX)
 }
 
 /// Draws ids that only ever grow, whatever the clock does.
@@ -84,6 +94,16 @@ mod tests {
     fn a_start_after_a_stored_id_never_repeats_it() {
         let stored = Generator::after(0, 0).next(EPOCH_MS + 5_000);
         assert!(Generator::after(stored, 0).next(EPOCH_MS) > stored);
+    }
+
+    #[test]
+    fn an_id_of_a_position_is_nobody_elses() {
+        let now_ms = EPOCH_MS + 1_000;
+        assert_eq!(time_ms(of_position(now_ms, 7)), now_ms);
+        assert_ne!(of_position(now_ms, 7), of_position(now_ms, 8));
+        let mut generator = Generator::after(0, NODE_MAX);
+        let drawn: Vec<_> = (0..4_096).map(|_| generator.next(now_ms)).collect();
+        assert!((0..4_096).all(|position| !drawn.contains(&of_position(now_ms, position))));
     }
 
     #[test]

@@ -53,6 +53,11 @@ const LAYERS: &[Layer] = &[
         dev: &[],
     },
     Layer {
+        package: "nexus-client",
+        may: &["nexus-types"],
+        dev: &[],
+    },
+    Layer {
         package: "nexus-bench",
         may: &["nexus-core", "nexus-crypto", "nexus-store", "nexus-types"],
         dev: &[],
@@ -79,8 +84,8 @@ const CONFINED: &[Confined] = &[
     },
     Confined {
         libraries: &["http", "hyper", "hyper-util", "http-body-util", "tungstenite", "tokio-tungstenite"],
-        packages: &["nexus-server", "nexus-testkit", "nexus-bench"],
-        why: "only the server speaks HTTP and WebSocket; testkit and bench are its clients",
+        packages: &["nexus-server", "nexus-testkit", "nexus-bench", "nexus-client"],
+        why: "only the server speaks HTTP and WebSocket; testkit, bench and client are its clients",
     },
     Confined {
         libraries: &["rusqlite"],

@@ -25,7 +25,7 @@ impl Logins<'_> {
         }
         let caller = Caller {
             user: access.user,
-            login: access.login,
+            login: Some(access.login),
         };
         app.tokens.remember(hash, caller, access.expires_ms);
         Ok(caller)

@@ -54,13 +54,13 @@ impl Logins<'_> {
     /// Ends the caller's own login. Once more does no harm.
     ///
     /// # Errors
-    /// Those of the store.
+    /// [`ErrorCode::BotsNotAllowed`].
     pub async fn sign_out(&self, caller: Caller) -> Result<()> {
-        let now_ms = self.0.clock.now_ms();
-        let job = async move |tx: &mut Tx<'_>| end_all(tx, caller.user, &[caller.login], now_ms).await;
+        let (login, now_ms) = (caller.require_login()?, self.0.clock.now_ms());
+        let job = async move |tx: &mut Tx<'_>| end_all(tx, caller.user, &[login], now_ms).await;
         let _ended: Vec<LoginId> = self.0.db.write(job).await?;
         // Also one that had ended: the answer to its first end may have been lost, and with it this.
-        mark(self.0, &[caller.login]);
+        mark(self.0, &[login]);
         Ok(())
     }
 
@@ -87,11 +87,11 @@ impl Logins<'_> {
     ///
     /// # Errors
     /// [`ErrorCode::UnknownLogin`] if it has ended or is somebody else's; which one is not said. [`ErrorCode::Unauthorized`] if the
-    /// caller's own has ended meanwhile.
+    /// caller's own has ended meanwhile. [`ErrorCode::BotsNotAllowed`].
     pub async fn end(&self, caller: Caller, login: LoginId) -> Result<()> {
-        let now_ms = self.0.clock.now_ms();
+        let (own, now_ms) = (caller.require_login()?, self.0.clock.now_ms());
         let job = async move |tx: &mut Tx<'_>| {
-            if !sql::logins::is_live(tx, caller.login, caller.user).await? {
+            if !sql::logins::is_live(tx, own, caller.user).await? {
                 return Err(Error::refused(ErrorCode::Unauthorized));
             }
             let ended = end_all(tx, caller.user, &[login], now_ms).await?;

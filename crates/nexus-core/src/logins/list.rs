@@ -10,13 +10,14 @@ impl Logins<'_> {
     /// The caller's logins that have neither ended nor expired, the one used last first.
     ///
     /// # Errors
-    /// Those of the store.
+    /// [`ErrorCode::BotsNotAllowed`](nexus_types::ErrorCode::BotsNotAllowed).
     pub async fn list(&self, caller: Caller) -> Result<Vec<Login>> {
+        let current = caller.require_login()?;
         let since = used_after(self.0.clock.now_ms());
         let job = async move |tx: &mut Tx<'_>| sql::logins::live(tx, caller.user, since).await;
         let mut logins: Vec<Login> = self.0.db.read::<_, StoreError, _>(job).await?;
         for login in &mut logins {
-            login.current = login.id == caller.login;
+            login.current = login.id == current;
         }
         Ok(logins)
     }

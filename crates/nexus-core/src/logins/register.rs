@@ -35,7 +35,7 @@ impl Logins<'_> {
         let start = Start::new(app, client);
         let caller = Caller {
             user: account.user.id,
-            login: start.login,
+            login: Some(start.login),
         };
         let job = async move |tx: &mut Tx<'_>| {
             let row = NewUser {

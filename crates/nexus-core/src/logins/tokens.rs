@@ -1,4 +1,4 @@
-//! What this process knows of access tokens without asking the store.
+//! What this process knows of access tokens, and of those of bots, without asking the store.
 //!
 //! # Invariant
 //! A login that ended is refused from then on, though its access tokens were verified before and have not expired. It may be
@@ -68,12 +68,13 @@ impl Tokens {
     }
 
     /// Whose token this is, if it was verified before.
-    pub(super) fn verified(&self, hash: &[u8; 32], now_ms: i64) -> Option<Caller> {
+    pub(crate) fn verified(&self, hash: &[u8; 32], now_ms: i64) -> Option<Caller> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let is_new = known.newer.get(hash);
         let found = *is_new.or_else(|| known.older.get(hash))?;
         let is_old = is_new.is_none();
-        let good = now_ms < found.expires_ms && !known.ended.contains_key(&found.caller.login);
+        let has_ended = found.caller.login.is_some_and(|login| known.ended.contains_key(&login));
+        let good = now_ms < found.expires_ms && !has_ended;
         drop(known);
         if good && is_old {
             self.remember(*hash, found.caller, found.expires_ms);
@@ -82,7 +83,7 @@ impl Tokens {
     }
 
     /// Remembers a verified token.
-    pub(super) fn remember(&self, hash: [u8; 32], caller: Caller, expires_ms: i64) {
+    pub(crate) fn remember(&self, hash: [u8; 32], caller: Caller, expires_ms: i64) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.newer.len() >= VERIFIED_TOKENS_MAX / 2 {
             known.older = std::mem::take(&mut known.newer);
@@ -104,7 +105,7 @@ mod tests {
     fn caller(login: i64) -> Caller {
         Caller {
             user: UserId(1),
-            login: LoginId(login),
+            login: Some(LoginId(login)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use nexus_store::{Tx, sql};
 use nexus_types::events::{Event, MessageCreate};
-use nexus_types::ids::{ChannelId, MessageId};
+use nexus_types::ids::{ChannelId, MessageId, UserId};
 use nexus_types::members::Member;
 use nexus_types::messages::{Body, CreateMessage, Message, Nonce, Place};
 use nexus_types::permissions::Permissions;
@@ -34,20 +34,24 @@ impl Messages<'_> {
             nonce: draft.nonce,
         };
         let clock = self.0.clock.clone();
-        self.0.db.write(async move |tx| send(tx, &clock, caller, draft).await).await
+        self.0.db.write(async move |tx| send_in(tx, &clock, caller.user, draft).await).await
     }
 }
 
 /// A message as its author wants it.
-struct Draft {
-    channel: ChannelId,
-    body: Body,
-    nonce: Option<Nonce>,
+pub(crate) struct Draft {
+    pub(crate) channel: ChannelId,
+    pub(crate) body: Body,
+    pub(crate) nonce: Option<Nonce>,
 }
 
-async fn send(tx: &mut Tx<'_>, clock: &Clock, caller: Caller, draft: Draft) -> Result<Message> {
+/// Inside a job: sends a message. What is refused has changed nothing; the ids of a job's messages grow in the order of commit.
+///
+/// # Errors
+/// [`ErrorCode::UnknownChannel`], [`ErrorCode::MissingPermission`], [`ErrorCode::NonceConflict`].
+pub(crate) async fn send_in(tx: &mut Tx<'_>, clock: &Clock, author: UserId, draft: Draft) -> Result<Message> {
     let Draft { channel, body, nonce } = draft;
-    let found = sql::messages::sending(tx, channel, caller.user).await?;
+    let found = sql::messages::sending(tx, channel, author).await?;
     let found = found.ok_or(Error::refused(ErrorCode::UnknownChannel))?;
     let roles: HashMap<_, _> = sql::guilds::role_bits(tx, found.guild).await?.into_iter().collect();
     let scope = GuildScope {
@@ -58,7 +62,7 @@ async fn send(tx: &mut Tx<'_>, clock: &Clock, caller: Caller, draft: Draft) -> R
     };
     let granted = scope.under(
         Viewer {
-            user: caller.user,
+            user: author,
             roles: &found.roles,
         },
         &found.overwrites,
@@ -76,7 +80,7 @@ async fn send(tx: &mut Tx<'_>, clock: &Clock, caller: Caller, draft: Draft) -> R
     // Drawn inside the job, so that ids grow in the order of commit.
     let id = MessageId(clock.next_id());
     if let Some(nonce) = &nonce
-        && let Some(first) = sql::messages::claim_nonce(tx, channel, caller.user, nonce.as_str(), id).await?
+        && let Some(first) = sql::messages::claim_nonce(tx, channel, author, nonce.as_str(), id).await?
     {
         return match sql::messages::load(tx, place, first).await? {
             Some(message) if message.content == body.as_str() => Ok(Message {
@@ -90,7 +94,7 @@ async fn send(tx: &mut Tx<'_>, clock: &Clock, caller: Caller, draft: Draft) -> R
     let mut message = Message::new(id, place, found.author, body.into_string(), now);
     message.nonce = nonce;
     sql::messages::insert(tx, &message).await?;
-    sql::read_states::advance(tx, caller.user, channel, id).await?;
+    sql::read_states::advance(tx, author, channel, id).await?;
     let member = Member::new(None, found.roles, found.joined_at);
     events::append(tx, now.0, &Event::MessageCreate(MessageCreate::new(&message, &member))).await?;
     Ok(message)

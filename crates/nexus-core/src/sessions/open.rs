@@ -49,7 +49,7 @@ impl Sessions<'_> {
             .await?;
         let token = Token {
             user: caller.user.0,
-            login: caller.login.0,
+            login: caller.require_login()?.0,
             intents,
             shard,
             base,

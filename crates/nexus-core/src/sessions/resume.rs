@@ -31,7 +31,7 @@ impl Sessions<'_> {
         let Some(token) = self.unseal(session_id) else {
             return Ok(Resumption::Stale);
         };
-        if (token.user, token.login) != (caller.user.0, caller.login.0) {
+        if (token.user, token.login) != (caller.user.0, caller.require_login()?.0) {
             return Ok(Resumption::Stale);
         }
         self.0

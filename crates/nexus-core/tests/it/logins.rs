@@ -35,6 +35,11 @@ fn sign_in(username: &str, password: &str) -> SignIn {
     }
 }
 
+/// The login of a person.
+fn login(caller: Caller) -> LoginId {
+    caller.login.expect("a person has one")
+}
+
 /// The logins whose end stands in the log.
 fn ended(world: &World) -> Vec<LoginId> {
     let events = world
@@ -66,7 +71,7 @@ async fn registering_signs_in() {
     assert_eq!(logins.len(), 1);
     assert_eq!(
         (logins[0].id, logins[0].client.as_str(), logins[0].current),
-        (caller.login, "Firefox on Linux", true)
+        (login(caller), "Firefox on Linux", true)
     );
     assert_eq!((logins[0].created_at.0, logins[0].last_used_at.0), (START_MS, START_MS));
 }
@@ -378,7 +383,7 @@ async fn a_token_used_twice_ends_the_whole_login() {
         }
         world.pass(after_ms);
         refused(world.logins().refresh(refresh_token(&tokens[shown])).await, ErrorCode::TokenReused);
-        assert_eq!(ended(&world), [caller.login]);
+        assert_eq!(ended(&world), [login(caller)]);
         for token in &tokens {
             refused(world.logins().refresh(refresh_token(token)).await, ErrorCode::InvalidRefreshToken);
             refused(world.logins().authenticate(&token.access_token).await, ErrorCode::Unauthorized);
@@ -451,7 +456,7 @@ async fn forged_access_tokens_are_refused() {
     let signed = |kid: &str, aud: &str| {
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(kid.to_owned());
-        let claims = json!({"sub": caller.user, "jti": caller.login, "iat": START_MS / 1_000, "exp": START_MS / 1_000 + 600, "aud": aud});
+        let claims = json!({"sub": caller.user, "jti": login(caller), "iat": START_MS / 1_000, "exp": START_MS / 1_000 + 600, "aud": aud});
         encode(&header, &claims, &EncodingKey::from_ed_der(&world.jwt_pkcs8)).expect("it signs")
     };
     assert_eq!(
@@ -487,19 +492,19 @@ async fn an_ended_login_is_refused_at_once_though_its_token_has_not_expired() {
     let first = world.register("alice").await;
     let second = world.sign_in("alice").await;
     let (one, other) = (world.caller(&first).await, world.caller(&second).await);
-    assert_ne!(one.login, other.login);
+    assert_ne!(login(one), login(other));
 
-    world.logins().end(one, other.login).await.expect("it is one's own");
+    world.logins().end(one, login(other)).await.expect("it is one's own");
     refused(world.logins().authenticate(&second.access_token).await, ErrorCode::Unauthorized);
     refused(world.logins().refresh(refresh_token(&second)).await, ErrorCode::InvalidRefreshToken);
-    refused(world.logins().end(one, other.login).await, ErrorCode::UnknownLogin);
+    refused(world.logins().end(one, login(other)).await, ErrorCode::UnknownLogin);
     assert_eq!(world.logins().list(one).await.expect("a list").len(), 1);
 
     world.logins().sign_out(one).await.expect("it ends");
     world.logins().sign_out(one).await.expect("once more does no harm");
     refused(world.logins().authenticate(&first.access_token).await, ErrorCode::Unauthorized);
-    assert_eq!(ended(&world), [other.login, one.login]);
-    refused(world.logins().end(one, other.login).await, ErrorCode::Unauthorized);
+    assert_eq!(ended(&world), [login(other), login(one)]);
+    refused(world.logins().end(one, login(other)).await, ErrorCode::Unauthorized);
 }
 
 #[tokio::test]
@@ -513,7 +518,7 @@ async fn a_login_ends_by_any_token_it_ever_had() {
     }
     assert_eq!(ended(&world), []);
     world.logins().sign_out_with(refresh_token(&second)).await.expect("it ends");
-    assert_eq!(ended(&world), [caller.login]);
+    assert_eq!(ended(&world), [login(caller)]);
     refused(world.logins().authenticate(&first.access_token).await, ErrorCode::Unauthorized);
 }
 
@@ -522,7 +527,7 @@ async fn nobody_ends_anothers_login() {
     let world = World::open();
     let alice = world.caller(&world.register("alice").await).await;
     let mallory = world.caller(&world.register("mallory").await).await;
-    for login in [alice.login, LoginId(1), LoginId(i64::MAX)] {
+    for login in [login(alice), LoginId(1), LoginId(i64::MAX)] {
         refused(world.logins().end(mallory, login).await, ErrorCode::UnknownLogin);
     }
     world
@@ -571,7 +576,7 @@ async fn one_login_too_many_ends_the_one_unused_for_longest() {
     world.logins().refresh(refresh_token(&first)).await.expect("it is used again");
     let unused_caller = world.caller(&unused).await;
     let newest = world.sign_in("alice").await;
-    assert_eq!(ended(&world), [unused_caller.login]);
+    assert_eq!(ended(&world), [login(unused_caller)]);
     refused(world.logins().authenticate(&unused.access_token).await, ErrorCode::Unauthorized);
     let caller = world.caller(&newest).await;
     assert_eq!(world.logins().list(caller).await.expect("a list").len() as i64, LOGINS_PER_USER_MAX);
@@ -582,7 +587,7 @@ async fn another_nodes_news_of_an_end_is_enough() {
     let world = World::open();
     let granted = world.register("alice").await;
     let caller = world.caller(&granted).await;
-    world.tokens.ended(caller.login, world.clock.now_ms());
+    world.tokens.ended(login(caller), world.clock.now_ms());
     refused(world.logins().authenticate(&granted.access_token).await, ErrorCode::Unauthorized);
 }
 
@@ -597,7 +602,7 @@ async fn an_unused_login_ends_by_itself_and_is_told() {
     assert_eq!(ended(&world), []);
     world.pass(1);
     sweeps::sweep(&world.app).await.expect("the sweep");
-    assert_eq!(ended(&world), [unused.login]);
+    assert_eq!(ended(&world), [login(unused)]);
     let live = world.logins().list(used).await.expect("a list");
-    assert_eq!(live.iter().map(|login| login.id).collect::<Vec<_>>(), [used.login]);
+    assert_eq!(live.iter().map(|login| login.id).collect::<Vec<_>>(), [login(used)]);
 }

@@ -3,8 +3,10 @@
 mod harbour;
 mod support;
 
+mod bots;
 mod channels;
 mod guilds;
+mod hub;
 mod invites;
 mod logins;
 mod members;

@@ -76,7 +76,11 @@ async fn a_password_changes_only_for_who_knows_it() {
             ErrorCode::InvalidBody,
         );
     }
-    world.logins().end(caller, other.login).await.expect("it ends");
+    world
+        .logins()
+        .end(caller, other.login.expect("a person has one"))
+        .await
+        .expect("it ends");
     refused(
         world.users().change_password(other, change(PASSWORD, NEW_PASSWORD)).await,
         ErrorCode::Unauthorized,

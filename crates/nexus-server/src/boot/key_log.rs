@@ -31,7 +31,9 @@ pub(super) fn database(data: &DataDir, settings: &Settings) -> Result<Option<Db>
     if data.file(UNFINISHED).exists() {
         return Err(unfinished());
     }
-    let needed = settings.roles.has_community() || settings.log.backend == LogBackend::Sql;
+    let roles = settings.roles;
+    let log_needs = roles.has_transparency() && settings.log.backend == LogBackend::Sql;
+    let needed = roles.has_community() || roles.has_events() || log_needs;
     needed.then(|| open_database(data, settings)).transpose()
 }
 

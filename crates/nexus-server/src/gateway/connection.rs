@@ -183,7 +183,7 @@ impl Connection {
     async fn authenticate(&mut self, token: &str) -> Result<Option<Caller>, Error> {
         let caller = self.gateway.0.app.logins().authenticate(token).await?;
         self.seat = None;
-        self.seat = self.gateway.seat(caller.login);
+        self.seat = self.gateway.seat(caller.require_login()?);
         if self.seat.is_none() {
             self.socket.close(CloseCode::RateLimited);
             return Ok(None);

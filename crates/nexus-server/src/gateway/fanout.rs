@@ -12,7 +12,7 @@ use nexus_store::{Bus, Db, Entry, Fleeting, Window};
 use nexus_types::dispatches::{Piece, pieces, tail};
 use nexus_types::events::{Event, Kind};
 use nexus_types::gateway::CloseCode;
-use nexus_types::ids::{ChannelId, GuildId, Position, RoleId, UserId};
+use nexus_types::ids::{ChannelId, GuildId, LoginId, Position, RoleId, UserId};
 use nexus_types::scopes::{GuildScope, Viewer};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -379,7 +379,7 @@ impl State {
                 for seat in subject
                     .iter()
                     .filter_map(|key| self.seats.get(key))
-                    .filter(|seat| seat.holder.login == *login_id)
+                    .filter(|seat| seat.holder.login == Some(*login_id))
                 {
                     seat.socket.close(CloseCode::AuthenticationFailed);
                 }
@@ -390,7 +390,7 @@ impl State {
             | Event::ChannelUpdate(channel)
             | Event::ChannelOverwriteUpdate { channel, .. }
             | Event::ChannelDelete(channel) => self.advance_scope(channel.guild_id, event),
-            Event::MessageCreate(_) | Event::MessageAck { .. } => {}
+            Event::MessageCreate(_) | Event::MessageAck { .. } | Event::HubEvent { .. } => {}
         }
     }
 
@@ -435,13 +435,12 @@ fn send(socket: &Socket, prepared: &Prepared, pieces: &[Piece]) {
 
 /// Does an entry end this login?
 pub(super) fn ends(entry: &Entry, holder: Caller) -> bool {
-    entry.kind == Kind::LoginEnd as i64 && entry.object == holder.login.0
+    entry.kind == Kind::LoginEnd as i64 && holder.login == Some(LoginId(entry.object))
 }
 
 #[cfg(test)]
 mod tests {
     use nexus_store::{NewEntry, Options, StoreError};
-    use nexus_types::ids::LoginId;
     use nexus_types::permissions::Permissions;
     use tokio::io::AsyncReadExt;
     use tokio::net::{TcpListener, TcpStream};
@@ -491,7 +490,7 @@ mod tests {
             socket,
             holder: Caller {
                 user: UserId(5),
-                login: LoginId(6),
+                login: Some(LoginId(6)),
             },
             position: Position(position),
             guilds: HashMap::from([(GUILD, Membership { scope, roles: vec![] })]),

@@ -1,4 +1,4 @@
-//! Who asks: from `Authorization: Bearer …` to a [`Caller`]. Cookies never say who asks.
+//! Who asks: from `Authorization: Bearer …`, or `Bot …`, to a [`Caller`]. Cookies never say who asks.
 
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
@@ -23,15 +23,27 @@ impl FromRequestParts<Node> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, node: &Node) -> Result<Self, ApiError> {
-        let token = bearer(&parts.headers).ok_or(ErrorCode::Unauthorized)?;
-        let caller = node.app.logins().authenticate(token).await?;
+        let caller = match (bearer(&parts.headers), bot(&parts.headers)) {
+            (Some(token), _) => node.app.logins().authenticate(token).await?,
+            (None, Some(token)) => node.app.bots().authenticate(token).await?,
+            (None, None) => return Err(ErrorCode::Unauthorized.into()),
+        };
         node.limits.request(caller)?;
         Ok(caller)
     }
 }
 
-/// The bare token.
+/// A person's bare token, or an administrator's.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    token(headers, "bearer")
+}
+
+/// A bot's bare token.
+pub(super) fn bot(headers: &HeaderMap) -> Option<&str> {
+    token(headers, "bot")
+}
+
+fn token<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    scheme.eq_ignore_ascii_case(wanted).then(|| token.trim())
 }

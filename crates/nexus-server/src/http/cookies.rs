@@ -14,6 +14,7 @@ use nexus_types::limits::{REFRESH_TOKEN_MS, SECOND_MS};
 use nexus_types::logins::Granted;
 
 use super::Node;
+use super::caller::bot;
 use super::error::ApiError;
 use super::json;
 use super::origins::{Origins, Verdict};
@@ -21,7 +22,7 @@ use super::origins::{Origins, Verdict};
 const NAME: &str = "__Host-nexus_refresh";
 const CLIENT: &str = "x-nexus-client";
 
-/// The program that signs in: what it calls itself, and where it wants its refresh token.
+/// The program that signs in: what it calls itself, and where it wants its refresh token. A bot has nothing to sign in to.
 #[derive(Debug)]
 pub(super) struct Client {
     /// Its User-Agent.
@@ -34,6 +35,9 @@ impl FromRequestParts<Node> for Client {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Node) -> Result<Self, ApiError> {
+        if bot(&parts.headers).is_some() {
+            return Err(ErrorCode::BotsNotAllowed.into());
+        }
         let text = |name| {
             parts
                 .headers

@@ -2,7 +2,8 @@
 //!
 //! # Shape
 //! `{"code": int, "message", "error": "snake_case", "request_id", "errors"?, "retry_after"?, "global"?}`; on the routes of the
-//! transparency contract `{"detail": sentence}` and nothing else. The request id is filled in by [`super::Door::answer`], which also
+//! transparency contract `{"detail": sentence}` and nothing else, on those of the event hub `{"error", "message", "field"?}`, so that
+//! two refusals for the same reason are the same bytes. The request id is filled in by [`super::Door::answer`], which also
 //! logs a failure of ours, once, with its whole chain of causes.
 
 use std::sync::Arc;
@@ -156,6 +157,7 @@ impl ApiError {
         let mut body = match shape {
             Shape::Discord => discord(&words, request_id, fields),
             Shape::Detail => json!({ "detail": detail(&words, fields) }),
+            Shape::Hub => hub(self.code(), &words, fields),
         };
         if let Some(after_ms) = words.retry_after_ms {
             if shape == Shape::Discord {
@@ -192,23 +194,43 @@ fn discord(words: &Words, request_id: &str, fields: &FieldErrors) -> Value {
     body
 }
 
+/// Without a request id, which would make two answers differ; it stands in a header.
+fn hub(code: Option<ErrorCode>, words: &Words, fields: &FieldErrors) -> Value {
+    if code == Some(ErrorCode::InvalidEventType) {
+        // Exactly this: the contract fixes it.
+        return json!({ "error": words.error });
+    }
+    match first(fields) {
+        Some((field, message)) if field != "_body" => {
+            json!({ "error": words.error, "message": format!("{field}: {message}"), "field": field })
+        }
+        Some((_, message)) => json!({ "error": words.error, "message": message }),
+        None => json!({ "error": words.error, "message": words.message }),
+    }
+}
+
 /// One sentence: the first field that is wrong, or what is wrong as a whole.
 fn detail(words: &Words, fields: &FieldErrors) -> String {
+    match first(fields) {
+        Some((field, message)) if field != "_body" => format!("{field}: {message}"),
+        Some((_, message)) => message.to_owned(),
+        None => words.message.to_owned(),
+    }
+}
+
+/// The first field that is wrong, as `one.two`, and what is wrong with it.
+fn first(fields: &FieldErrors) -> Option<(String, &str)> {
     let mut path = vec![];
     let mut at = &fields.0;
     while let Some((name, below)) = at.iter().next() {
         if name == "_errors" {
-            let message = below[0]["message"].as_str().unwrap_or(words.message);
-            return match path.first() {
-                Some(&"_body") | None => message.to_owned(),
-                Some(_) => format!("{}: {message}", path.join(".")),
-            };
+            let field = if path.is_empty() { "_body".to_owned() } else { path.join(".") };
+            return Some((field, below[0]["message"].as_str()?));
         }
         path.push(name.as_str());
-        let Some(inner) = below.as_object() else { break };
-        at = inner;
+        at = below.as_object()?;
     }
-    words.message.to_owned()
+    None
 }
 
 impl IntoResponse for ApiError {
@@ -250,6 +272,38 @@ mod tests {
         check(Error::from(StoreError::Panicked), 500, "internal", true);
         check(Error::internal("count sheep", "they ran"), 500, "internal", true);
         check(ApiError::panicked(), 500, "internal", true);
+    }
+
+    fn on_the_hub(error: impl Into<ApiError>) -> (u16, String) {
+        let mut response = Response::new(Body::empty());
+        error.into().render(&mut response, "r1", Shape::Hub);
+        let status = response.status().as_u16();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let body = runtime
+            .block_on(axum::body::to_bytes(response.into_body(), 10_000))
+            .expect("in memory");
+        (status, String::from_utf8(body.to_vec()).expect("UTF-8"))
+    }
+
+    #[test]
+    fn the_hub_has_a_shape_of_its_own() {
+        let exactly = |text: &str| text.to_owned();
+        assert_eq!(
+            on_the_hub(ErrorCode::InvalidEventType),
+            (400, exactly(r#"{"error":"Invalid event type"}"#))
+        );
+        let field = Error::Refused(nexus_core::errors::Refusal {
+            code: ErrorCode::InvalidPayload,
+            fields: FieldErrors::one("payload.amount", "INVALID", "This field is required."),
+            retry_after_ms: None,
+        });
+        let (status, body) = on_the_hub(field);
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        let expected =
+            json!({ "error": "invalid_payload", "message": "payload.amount: This field is required.", "field": "payload.amount" });
+        assert_eq!((status, body), (400, expected));
+        let (status, body) = on_the_hub(ErrorCode::InvalidSignature);
+        assert!(status == 401 && !body.contains("r1"), "{body}");
     }
 
     #[test]

@@ -39,10 +39,15 @@ pub(super) struct Created<T>(pub T);
 #[derive(Debug)]
 pub(super) struct NoContent;
 
-impl<T: DeserializeOwned> FromRequest<Node> for Json<T> {
+/// Routes whose bodies are JSON and say so.
+pub(super) trait TakesJson: Send + Sync {}
+
+impl TakesJson for Node {}
+
+impl<T: DeserializeOwned, S: TakesJson> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &Node) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         require_json(request.headers())?;
         parse(&read(request.into_body(), BODY_BYTES_MAX).await?).map(Self)
     }
@@ -152,13 +157,21 @@ async fn discard(mut body: Body) {
     drop(tokio::time::timeout(Duration::from_secs(2), drain).await);
 }
 
-/// Parses a body: first as JSON at all, strictly, then as the wanted shape.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+/// Is it JSON in which no object repeats a key and nothing nests too deeply?
+///
+/// # Errors
+/// [`ErrorCode::InvalidJson`].
+pub(super) fn strict(bytes: &[u8]) -> Result<(), ErrorCode> {
     let mut strict = serde_json::Deserializer::from_slice(bytes);
     Strict(JSON_DEPTH_MAX)
         .deserialize(&mut strict)
         .and_then(|()| strict.end())
-        .map_err(|_| ErrorCode::InvalidJson)?;
+        .map_err(|_| ErrorCode::InvalidJson)
+}
+
+/// Parses a body: first as JSON at all, strictly, then as the wanted shape.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    strict(bytes)?;
     // Serde also takes a list for a struct, field by field; a body is always an object.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(FieldErrors::one("_body", "OBJECT_TYPE_CONVERT", "The body must be an object.").into());

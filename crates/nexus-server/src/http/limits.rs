@@ -242,6 +242,39 @@ impl AddressLimit {
     }
 }
 
+/// How often somebody may be wrong from one address before nobody listens there any more, for a minute's share.
+pub(super) struct WrongLimit {
+    started: Instant,
+    limiter: Option<Limiter<Net>>,
+}
+
+impl WrongLimit {
+    /// So many a minute; or no limit.
+    pub(super) fn new(bucket: &'static str, per_minute: Option<u32>) -> Self {
+        Self {
+            started: Instant::now(),
+            limiter: per_minute.map(|limit| Limiter::new(bucket, limit, 60)),
+        }
+    }
+
+    /// Looks at something that may be wrong, which must not wait for anything: a slot is held meanwhile. Only what is wrong counts.
+    ///
+    /// # Errors
+    /// Too much was wrong from there, so that nothing was looked at; or those of looking.
+    pub(super) fn judge<T, E: Into<ApiError>>(&self, exchange: &Exchange, look: impl FnOnce() -> Result<T, E>) -> Result<T, ApiError> {
+        let Some(limiter) = &self.limiter else {
+            return look().map_err(E::into);
+        };
+        let key = net(exchange.address);
+        limiter.take(key, self.started.elapsed().as_micros() as u64)?;
+        let judged = look().map_err(E::into);
+        if judged.is_ok() {
+            limiter.put_back(&key);
+        }
+        judged
+    }
+}
+
 /// The limits as one request sees them. What it uses stands in the headers of its answer.
 pub(super) struct Slots {
     node: Node,

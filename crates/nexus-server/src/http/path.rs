@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 use nexus_types::ErrorCode;
-use nexus_types::ids::{ChannelId, GuildId, LoginId, MessageId, UserId};
+use nexus_types::ids::{ChannelId, GuildId, HubEventId, JobId, LoginId, MessageId, UserId, WebhookId};
 
 use super::error::ApiError;
 
@@ -35,7 +35,7 @@ macro_rules! ids {
         }
     )*};
 }
-ids!(UserId, LoginId, GuildId, ChannelId, MessageId);
+ids!(UserId, LoginId, GuildId, ChannelId, MessageId, HubEventId, JobId, WebhookId);
 
 /// The longest text that a path segment is read as.
 const TEXT_BYTES_MAX: usize = 64;
@@ -87,7 +87,7 @@ impl<T: Segments, S: Send + Sync> FromRequestParts<S> for Path<T> {
     }
 }
 
-/// The query of a request. All parameters we know are numbers, so nothing is decoded.
+/// The query of a request. Only what is asked for as a text is decoded; everything else is a number.
 #[derive(Debug)]
 pub(super) struct Query(String);
 
@@ -159,6 +159,49 @@ impl Query {
     pub(super) fn required(&self, name: &str) -> Result<u64, ErrorCode> {
         self.number(name)?.ok_or(ErrorCode::InvalidQuery)
     }
+
+    /// A text, if it is there, decoded.
+    ///
+    /// # Errors
+    /// `InvalidQuery` if it is too long, no text, or there twice.
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, ErrorCode> {
+        let Some(text) = self.value(name)? else { return Ok(None) };
+        decoded(text).map(Some).ok_or(ErrorCode::InvalidQuery)
+    }
+
+    /// Is it there as `true`?
+    ///
+    /// # Errors
+    /// `InvalidQuery` for anything but `true` and `false`.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, ErrorCode> {
+        match self.value(name)? {
+            Some("true") => Ok(true),
+            None | Some("false") => Ok(false),
+            Some(_) => Err(ErrorCode::InvalidQuery),
+        }
+    }
+}
+
+/// The longest text in a query: as many types as a list may have.
+const QUERY_TEXT_BYTES_MAX: usize = 4_096;
+
+/// A text without percent signs and pluses, as a form writes it.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let (byte, after) = match first {
+            b'%' => {
+                let digits = tail.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
+                (u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?, &tail[2..])
+            }
+            b'+' => (b' ', tail),
+            byte => (byte, tail),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok().filter(|text| text.len() <= QUERY_TEXT_BYTES_MAX)
 }
 
 /// Digits alone, up to what a database holds.
@@ -208,6 +251,22 @@ mod tests {
             assert_eq!(limit(bad), Err(ErrorCode::InvalidLimit), "{bad}");
         }
         assert_eq!(limit("limit=1&limit=2"), Err(ErrorCode::InvalidQuery));
+    }
+
+    #[test]
+    fn a_text_is_decoded() {
+        let text = |query: &str| Query(query.to_owned()).text("event");
+        for (query, expected) in [
+            ("", None),
+            ("event=", Some("")),
+            ("event=FLOWPAY%3A%2A,MIO:*", Some("FLOWPAY:*,MIO:*")),
+            ("event=a+%C3%BC", Some("a ü")),
+        ] {
+            assert_eq!(text(query), Ok(expected.map(str::to_owned)), "{query}");
+        }
+        for bad in ["event=%", "event=%4", "event=%+1", "event=%FF", "event=a&event=b"] {
+            assert_eq!(text(bad), Err(ErrorCode::InvalidQuery), "{bad}");
+        }
     }
 
     #[test]

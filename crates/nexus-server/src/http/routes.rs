@@ -47,6 +47,8 @@ pub(super) enum Shape {
     Discord,
     /// As the transparency contract has them: `{"detail"}`.
     Detail,
+    /// As the event hub's contract has them: `{"error", "message", "field"?}`.
+    Hub,
 }
 
 /// First words of the transparency contract's routes.
@@ -55,7 +57,11 @@ const DETAILED: &[&str] = &["did", "sth", "ws", ".well-known", "metrics"];
 /// The shape of errors on a path.
 pub(super) fn shape(path: &str) -> Shape {
     let first = path.split('/').find(|part| !part.is_empty()).unwrap_or_default();
-    if DETAILED.contains(&first) { Shape::Detail } else { Shape::Discord }
+    match first {
+        "events" => Shape::Hub,
+        _ if DETAILED.contains(&first) => Shape::Detail,
+        _ => Shape::Discord,
+    }
 }
 
 /// Notes which route a request met. It is no layer that boxes: it looks and passes on.
@@ -93,7 +99,6 @@ impl<S: Service<Request>> Service<Request> for Noted<S> {
 
 /// Every fixed word in our routes. Anything else in a path is somebody's data.
 const WORDS: &[&str] = &[
-    "@me",
     "ack",
     "api",
     "assets",
@@ -102,7 +107,10 @@ const WORDS: &[&str] = &[
     "channels",
     "consistency",
     "cosigners",
+    "dead-letters",
+    "deliveries",
     "did",
+    "dry-run",
     "events",
     "frames",
     "gateway",
@@ -110,6 +118,7 @@ const WORDS: &[&str] = &[
     "guilds",
     "health",
     "history",
+    "hub",
     "inclusion",
     "instance",
     "invites",
@@ -120,20 +129,35 @@ const WORDS: &[&str] = &[
     "login",
     "logins",
     "logout",
+    "@me",
     "members",
     "messages",
     "metrics",
+    "pause",
     "proof",
+    "reactors",
     "readyz",
     "refresh",
     "register",
+    "replay",
+    "resume",
     "roles",
+    "rotate",
+    "run",
     "setup",
+    "sources",
+    "stats",
     "sth",
+    "stream",
+    "streams",
+    "test",
+    "tickets",
+    "types",
     "typing",
     "users",
     "v1",
     "v10",
+    "webhooks",
     ".well-known",
     "ws",
 ];
@@ -183,7 +207,10 @@ mod tests {
         ] {
             assert_eq!(shape(path), Shape::Detail, "{path}");
         }
-        for path in ["/", "/api/v1/did", "/health", "/didactic"] {
+        for path in ["/events", "/events/", "//events/dead-letters/7/replay"] {
+            assert_eq!(shape(path), Shape::Hub, "{path}");
+        }
+        for path in ["/", "/api/v1/did", "/health", "/didactic", "/hub"] {
             assert_eq!(shape(path), Shape::Discord, "{path}");
         }
     }
@@ -195,6 +222,8 @@ mod tests {
         assert_eq!(template("/alice@example.org"), "/{}");
         assert_eq!(template("/did/did:nexus:alice/history"), "/did/{}/history");
         assert_eq!(template("/.well-known/key-transparency"), "/.well-known/key-transparency");
+        assert_eq!(template("/events/sources/acme-ltd/rotate"), "/events/sources/{}/rotate");
+        assert_eq!(template("/events/reactors/webhook%2F7/pause"), "/events/reactors/{}/pause");
         assert_eq!(template("//"), "/");
     }
 }

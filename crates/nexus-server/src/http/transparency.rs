@@ -276,6 +276,7 @@ mod tests {
     async fn ask(node: &LogNode, method: &str, path: &str, body: Value) -> (Response, Value) {
         let exchange = Arc::new(Exchange {
             address: std::net::Ipv4Addr::LOCALHOST.into(),
+            asked: path.parse().expect("a path"),
             quota: QuotaCell::default(),
             route: std::sync::OnceLock::new(),
         });

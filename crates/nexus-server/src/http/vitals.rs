@@ -9,8 +9,9 @@ use axum::routing::get;
 use axum::{Router, body::Body};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use nexus_core::App;
+use nexus_core::hub::{Hub, ReactorInfo, ReactorState};
 use nexus_core::transparency::{CosignerState, Log};
+use nexus_core::{App, admin_tokens};
 use nexus_store::Db;
 use nexus_types::ErrorCode;
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ use super::error::ApiError;
 use super::json::{self, Json};
 use crate::metrics;
 use crate::relay::Relay;
+use crate::streams::Streams;
 
 /// The format of Prometheus's text.
 ///
@@ -38,6 +40,7 @@ pub struct Vitals {
     db: Option<Db>,
     log: Option<Log>,
     relay: Option<Relay>,
+    hub: Option<(Hub, Streams)>,
 }
 
 impl Vitals {
@@ -51,6 +54,7 @@ impl Vitals {
             db: None,
             log: None,
             relay: None,
+            hub: None,
         }
     }
 
@@ -64,11 +68,25 @@ impl Vitals {
         }
     }
 
-    /// It serves the key log, which may be kept in a database.
+    /// It keeps something in this database.
     #[must_use]
-    pub fn with_log(self, log: Log, db: Option<Db>, relay: Relay) -> Self {
+    pub fn with_db(self, db: Option<Db>) -> Self {
+        Self { db, ..self }
+    }
+
+    /// It serves the event hub.
+    #[must_use]
+    pub fn with_hub(self, hub: Hub, streams: Streams) -> Self {
         Self {
-            db: self.db.or(db),
+            hub: Some((hub, streams)),
+            ..self
+        }
+    }
+
+    /// It serves the key log.
+    #[must_use]
+    pub fn with_log(self, log: Log, relay: Relay) -> Self {
+        Self {
             log: Some(log),
             relay: Some(relay),
             ..self
@@ -88,16 +106,20 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// The contract's health: the process answers.
+/// The contracts' health: the process answers. That of the hub alone has another word.
 async fn health(State(vitals): State<Vitals>) -> Json<Value> {
-    let mut body = json!({ "status": "healthy", "timestamp": now_s() });
-    if let Some(log) = &vitals.log {
-        let counts = log.counts();
-        body["users_count"] = counts.users.into();
-        body["sth_count"] = counts.heads.into();
-    }
-    if vitals.app.is_some() {
-        body["uptime"] = vitals.started.elapsed().as_secs().into();
+    let uptime_s = vitals.started.elapsed().as_secs();
+    let Some(log) = &vitals.log else {
+        return Json(if vitals.hub.is_some() {
+            json!({ "status": "ok", "uptime": uptime_s })
+        } else {
+            json!({ "status": "healthy", "timestamp": now_s(), "uptime": uptime_s })
+        });
+    };
+    let counts = log.counts();
+    let mut body = json!({ "status": "healthy", "timestamp": now_s(), "users_count": counts.users, "sth_count": counts.heads });
+    if vitals.app.is_some() || vitals.hub.is_some() {
+        body["uptime"] = uptime_s.into();
     }
     Json(body)
 }
@@ -117,18 +139,20 @@ async fn ready(State(vitals): State<Vitals>) -> Response {
     }
 }
 
-/// The metrics: open to this machine where nobody else can connect, and where there are no accounts; else for administrators.
+/// The metrics: open to this machine where nobody else can connect, and where the key log is served alone; else for administrators.
 async fn measures(
     State(vitals): State<Vitals>,
     Extension(exchange): Extension<Arc<Exchange>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if let Some(app) = &vitals.app
+    let db = vitals.db.as_ref().filter(|_| vitals.app.is_some() || vitals.hub.is_some());
+    if let Some(db) = db
         && !(vitals.is_private && exchange.address.to_canonical().is_loopback())
     {
         let token = bearer(&headers).ok_or(ErrorCode::Unauthorized)?;
-        app.admin_tokens().verify(token).await?;
+        admin_tokens::verify(db, token).await?;
     }
+    vitals.hub_gauges().await?;
     vitals.gauges();
     let mut response = Body::from(metrics::render()).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
@@ -152,5 +176,30 @@ impl Vitals {
             let up = f64::from(cosigner.state == CosignerState::Healthy);
             ::metrics::gauge!("nexus_log_cosigner_up", "cosigner" => cosigner.cosigner).set(up);
         }
+    }
+
+    async fn hub_gauges(&self) -> Result<(), ApiError> {
+        let Some((hub, streams)) = &self.hub else { return Ok(()) };
+        let behind = hub.db().bus().head() - *hub.recorded().borrow();
+        let stats = hub.stats(1).await?;
+        metrics::hub(&metrics::HubFigures {
+            streams: streams.count(),
+            lag_entries: behind.max(0),
+            dead_letters: stats.dead_letters,
+            today: [
+                ("events", stats.today.events),
+                ("delivered", stats.today.delivered),
+                ("retried", stats.today.retried),
+                ("dead", stats.today.dead),
+            ],
+        });
+        let figures = |info: ReactorInfo| metrics::ReactorFigures {
+            resting: info.state == ReactorState::Resting,
+            waiting: info.waiting,
+            dead: info.dead,
+            name: info.name,
+        };
+        metrics::reactors(hub.reactors().into_iter().map(figures));
+        Ok(())
     }
 }

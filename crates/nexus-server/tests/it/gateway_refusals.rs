@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
+use nexus_core::bots;
 use nexus_testkit::sessions::PATIENCE;
 use nexus_testkit::wires::frame;
 use nexus_testkit::{Heard, Server, Session, Stage, Wire, World};
@@ -69,7 +70,20 @@ async fn a_bad_token_is_closed() {
     let (stage, server) = stage().await;
     let good = &stage.people["member"].token;
     let (head, _) = good.rsplit_once('.').expect("a token has three parts");
-    for token in ["", "x", &format!("{head}.AAAA"), &format!("Bearer {good}")] {
+    let app = &stage.world.app;
+    let bot = bots::create(&app.db, &app.clock, "relay", Some(stage.guild)).await.expect("a bot");
+    app.bots()
+        .authenticate(&bot.token)
+        .await
+        .expect("it is good over REST, and remembered");
+    for token in [
+        "",
+        "x",
+        &format!("{head}.AAAA"),
+        &format!("Bearer {good}"),
+        &bot.token,
+        &format!("Bot {}", bot.token),
+    ] {
         let mut session = Session::new(server.address, token);
         session.connect().await.expect("it connects");
         session.identify().await;

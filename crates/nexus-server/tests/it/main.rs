@@ -1,8 +1,10 @@
 //! The `nexus` binary as a process: what an operator sees, and what a client can do to it from outside.
 
+mod bots;
 mod connections;
 mod cookies;
 mod disk;
+mod events;
 mod first_run;
 mod gateway_readers;
 mod gateway_refusals;
@@ -11,6 +13,7 @@ mod inputs;
 mod kill;
 mod limits;
 mod operations;
+mod outbound;
 mod pages;
 mod relay;
 mod restart;

@@ -6,6 +6,7 @@ mod documents;
 mod expressions;
 mod openapi;
 mod openapi_cosigner;
+mod openapi_events;
 mod programs;
 mod recipes;
 mod recovery;

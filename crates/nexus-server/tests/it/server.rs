@@ -44,6 +44,13 @@ fn command(environment: &[(&str, &str)]) -> Command {
         "COSIGNER_0_SK",
         "COSIGNER_1_SK",
         "COSIGNER_2_SK",
+        "NEXUS_SECRET",
+        "NEXUS_SECRET_FILE",
+        "NEXUS_SECRET_PREVIOUS",
+        "NEXUS_SECRET_PREVIOUS_FILE",
+        "FACTORY_API_URL",
+        "FACTORY_API_KEY",
+        "NOTIFY_CHANNEL_ID",
     ] {
         command.env_remove(name);
     }
@@ -132,8 +139,12 @@ impl Server {
         self.folder.as_ref().expect("a fresh server has its folder").path().join("data")
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+        kill_process(self.pid(), signal).expect("it runs");
     }
 
     /// Waits for the end, and answers with how it ended and what it logged.

@@ -148,6 +148,8 @@ pub async fn sweep(tx: &mut Tx<'_>, before_ms: i64, rows_max: i64) -> Result<u64
         (SELECT id FROM channels WHERE guild_id = $1 AND deleted_ms IS NULL LIMIT $3)";
     const MEMBERS: &str = "DELETE FROM members WHERE guild_id = $1 AND user_id IN 
         (SELECT user_id FROM members WHERE guild_id = $1 ORDER BY user_id LIMIT $2)";
+    const BOT_JOINS: &str = "DELETE FROM bot_joins WHERE guild_id = $1 AND user_id IN
+        (SELECT user_id FROM bot_joins WHERE guild_id = $1 ORDER BY user_id LIMIT $2)";
     const ROLES: &str = "DELETE FROM roles WHERE id IN (SELECT id FROM roles WHERE guild_id = $1 LIMIT $2)";
     // Codes are never given out again, so invites stay as revoked rows that lead nowhere.
     const INVITES: &str =
@@ -163,7 +165,7 @@ pub async fn sweep(tx: &mut Tx<'_>, before_ms: i64, rows_max: i64) -> Result<u64
     let head = crate::log::head(tx).await?;
     tx.execute(LOST, &[id.into(), head.into(), rows_max.into()]).await?;
     let mut gone = tx.execute(CHANNELS, &[id.into(), (before_ms - 1).into(), rows_max.into()]).await?;
-    for sql in [MEMBERS, ROLES, INVITES] {
+    for sql in [MEMBERS, BOT_JOINS, ROLES, INVITES] {
         if gone == 0 {
             gone = tx.execute(sql, &[id.into(), rows_max.into()]).await?;
         }

@@ -4,8 +4,8 @@ use nexus_types::channels::KIND_TEXT;
 use nexus_types::ids::{ChannelId, GuildId, UserId};
 use nexus_types::invites::{Invite, InviteChannel, InviteGuild};
 use nexus_types::timestamps::Timestamp;
-use nexus_types::users::User;
 
+use super::users;
 use crate::{Row, StoreError, Tx};
 
 /// An invite with what decides whether it is good.
@@ -32,7 +32,7 @@ impl Found {
 macro_rules! select {
     ($tail:literal) => {
         concat!(
-            "SELECT i.code, g.id, g.name, c.id, c.name, u.id, u.username, i.uses, i.max_uses, i.created_ms, i.expires_ms,
+            "SELECT i.code, g.id, g.name, c.id, c.name, u.id, u.username, u.bot, i.uses, i.max_uses, i.created_ms, i.expires_ms,
             i.revoked = 1 OR g.deleted_ms IS NOT NULL OR c.deleted_ms IS NOT NULL, g.member_count
             FROM invites i JOIN guilds g ON g.id = i.guild_id JOIN channels c ON c.id = i.channel_id JOIN users u ON u.id = i.inviter_id ",
             $tail
@@ -41,7 +41,7 @@ macro_rules! select {
 }
 
 fn found(row: &Row<'_>) -> Result<Found, StoreError> {
-    let (created, expires): (Timestamp, Timestamp) = (row.get(9)?, row.get(10)?);
+    let (created, expires): (Timestamp, Timestamp) = (row.get(10)?, row.get(11)?);
     let ends = expires.0 != 0;
     Ok(Found {
         invite: Invite {
@@ -57,17 +57,17 @@ fn found(row: &Row<'_>) -> Result<Found, StoreError> {
                 name: row.get(4)?,
                 kind: KIND_TEXT,
             },
-            inviter: User::new(row.get(5)?, row.get(6)?),
+            inviter: users::user(row, 5)?,
             approximate_member_count: None,
-            uses: row.get(7)?,
-            max_uses: row.get(8)?,
+            uses: row.get(8)?,
+            max_uses: row.get(9)?,
             max_age: if ends { (expires.0 - created.0) / 1_000 } else { 0 },
             temporary: false,
             created_at: created,
             expires_at: ends.then_some(expires),
         },
-        revoked: row.get(11)?,
-        member_count: row.get(12)?,
+        revoked: row.get(12)?,
+        member_count: row.get(13)?,
     })
 }
 

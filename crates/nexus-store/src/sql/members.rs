@@ -3,14 +3,13 @@
 use nexus_types::ids::{GuildId, RoleId, UserId};
 use nexus_types::members::Member;
 use nexus_types::timestamps::Timestamp;
-use nexus_types::users::User;
 
-use super::from_json;
+use super::{from_json, users};
 use crate::{Row, StoreError, Tx};
 
 fn member(row: &Row<'_>) -> Result<Member, StoreError> {
-    let user = User::new(row.get(0)?, row.get(1)?);
-    Ok(Member::new(Some(user), from_json(&row.get::<String>(3)?)?, row.get(2)?))
+    let user = users::user(row, 0)?;
+    Ok(Member::new(Some(user), from_json(&row.get::<String>(4)?)?, row.get(3)?))
 }
 
 /// Adds a member; false if the user is one already. Counts it.
@@ -47,7 +46,7 @@ pub async fn delete(tx: &mut Tx<'_>, guild: GuildId, user: UserId) -> Result<boo
 /// # Errors
 /// Those of the store.
 pub async fn load(tx: &mut Tx<'_>, guild: GuildId, user: UserId) -> Result<Option<Member>, StoreError> {
-    const LOAD: &str = "SELECT u.id, u.username, m.joined_ms, m.roles FROM members m JOIN users u ON u.id = m.user_id
+    const LOAD: &str = "SELECT u.id, u.username, u.bot, m.joined_ms, m.roles FROM members m JOIN users u ON u.id = m.user_id
         WHERE m.guild_id = $1 AND m.user_id = $2";
     tx.query_opt(LOAD, &[guild.into(), user.into()], member).await
 }
@@ -57,7 +56,7 @@ pub async fn load(tx: &mut Tx<'_>, guild: GuildId, user: UserId) -> Result<Optio
 /// # Errors
 /// Those of the store.
 pub async fn page(tx: &mut Tx<'_>, guild: GuildId, after: UserId, limit: i64) -> Result<Vec<Member>, StoreError> {
-    const PAGE: &str = "SELECT u.id, u.username, m.joined_ms, m.roles FROM members m JOIN users u ON u.id = m.user_id
+    const PAGE: &str = "SELECT u.id, u.username, u.bot, m.joined_ms, m.roles FROM members m JOIN users u ON u.id = m.user_id
         WHERE m.guild_id = $1 AND m.user_id > $2 ORDER BY m.user_id LIMIT $3";
     tx.query(PAGE, &[guild.into(), after.into(), limit.into()], member).await
 }

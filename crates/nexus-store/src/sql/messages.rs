@@ -6,7 +6,7 @@ use nexus_types::permissions::Overwrite;
 use nexus_types::timestamps::Timestamp;
 use nexus_types::users::User;
 
-use super::from_json;
+use super::{from_json, users};
 use crate::{Row, StoreError, Tx};
 
 /// What sending into a channel rests on, in one row.
@@ -31,7 +31,7 @@ pub struct Sending {
 /// # Errors
 /// Those of the store.
 pub async fn sending(tx: &mut Tx<'_>, channel: ChannelId, author: UserId) -> Result<Option<Sending>, StoreError> {
-    const LOAD: &str = "SELECT c.guild_id, g.owner_id, c.overwrites, u.username, m.roles, m.joined_ms
+    const LOAD: &str = "SELECT c.guild_id, g.owner_id, c.overwrites, u.id, u.username, u.bot, m.roles, m.joined_ms
         FROM channels c JOIN guilds g ON g.id = c.guild_id JOIN members m ON m.guild_id = c.guild_id AND m.user_id = $2
         JOIN users u ON u.id = m.user_id WHERE c.id = $1 AND c.deleted_ms IS NULL AND g.deleted_ms IS NULL";
     tx.query_opt(LOAD, &[channel.into(), author.into()], |row| {
@@ -39,9 +39,9 @@ pub async fn sending(tx: &mut Tx<'_>, channel: ChannelId, author: UserId) -> Res
             guild: row.get(0)?,
             owner: row.get(1)?,
             overwrites: from_json(&row.get::<String>(2)?)?,
-            author: User::new(author, row.get(3)?),
-            roles: from_json(&row.get::<String>(4)?)?,
-            joined_at: row.get(5)?,
+            author: users::user(row, 3)?,
+            roles: from_json(&row.get::<String>(6)?)?,
+            joined_at: row.get(7)?,
         })
     })
     .await
@@ -100,11 +100,11 @@ pub async fn insert(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError
     tx.execute(NEWEST, &[message.channel_id.into(), message.id.into()]).await.map(drop)
 }
 
-/// Reads a message of a known guild from `id, author_id, username, content, created_ms, edited_ms`.
+/// Reads a message of a known guild from `id, author_id, username, bot, content, created_ms, edited_ms`.
 fn message(row: &Row<'_>, place: Place) -> Result<Message, StoreError> {
-    let author = User::new(row.get(1)?, row.get(2)?);
-    let mut message = Message::new(row.get(0)?, place, author, row.get(3)?, row.get(4)?);
-    message.edited_timestamp = row.get(5)?;
+    let author = users::user(row, 1)?;
+    let mut message = Message::new(row.get(0)?, place, author, row.get(4)?, row.get(5)?);
+    message.edited_timestamp = row.get(6)?;
     Ok(message)
 }
 
@@ -113,7 +113,7 @@ fn message(row: &Row<'_>, place: Place) -> Result<Message, StoreError> {
 /// # Errors
 /// Those of the store.
 pub async fn load(tx: &mut Tx<'_>, place: Place, id: MessageId) -> Result<Option<Message>, StoreError> {
-    const LOAD: &str = "SELECT m.id, m.author_id, u.username, m.content, m.created_ms, m.edited_ms
+    const LOAD: &str = "SELECT m.id, m.author_id, u.username, u.bot, m.content, m.created_ms, m.edited_ms
         FROM messages m JOIN users u ON u.id = m.author_id WHERE m.channel_id = $1 AND m.id = $2";
     tx.query_opt(LOAD, &[place.channel_id.into(), id.into()], |row| message(row, place))
         .await
@@ -124,9 +124,9 @@ pub async fn load(tx: &mut Tx<'_>, place: Place, id: MessageId) -> Result<Option
 /// # Errors
 /// Those of the store.
 pub async fn history(tx: &mut Tx<'_>, place: Place, anchor: Anchor, limit: i64) -> Result<Vec<Message>, StoreError> {
-    const OLDER: &str = "SELECT m.id, m.author_id, u.username, m.content, m.created_ms, m.edited_ms
+    const OLDER: &str = "SELECT m.id, m.author_id, u.username, u.bot, m.content, m.created_ms, m.edited_ms
         FROM messages m JOIN users u ON u.id = m.author_id WHERE m.channel_id = $1 AND m.id < $2 ORDER BY m.id DESC LIMIT $3";
-    const NEWER: &str = "SELECT m.id, m.author_id, u.username, m.content, m.created_ms, m.edited_ms
+    const NEWER: &str = "SELECT m.id, m.author_id, u.username, u.bot, m.content, m.created_ms, m.edited_ms
         FROM messages m JOIN users u ON u.id = m.author_id WHERE m.channel_id = $1 AND m.id > $2 ORDER BY m.id LIMIT $3";
     let mut page = async |sql: &'static str, id: MessageId, limit: i64| {
         tx.query(sql, &[place.channel_id.into(), id.into(), limit.into()], |row| message(row, place))

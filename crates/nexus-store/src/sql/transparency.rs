@@ -20,7 +20,7 @@ use crate::{Column, ColumnValue, StoreError, Tx, Value};
 macro_rules! fixed_bytes {
     ($($name:ident),*) => {$(
         impl Column for $name {
-            fn column(value: ColumnValue<'_>) -> Result<Self, StoreError> { fixed(value).map(Self) }
+            fn column(value: ColumnValue<'_>) -> Result<Self, StoreError> { Column::column(value).map(Self) }
         }
         impl<'a> From<&'a $name> for Value<'a> {
             fn from(value: &'a $name) -> Self { Self::Bytes(&value.0) }
@@ -29,14 +29,6 @@ macro_rules! fixed_bytes {
 }
 
 fixed_bytes!(Hash, KeyBytes, Signature, LogId);
-
-fn fixed<const N: usize>(value: ColumnValue<'_>) -> Result<[u8; N], StoreError> {
-    match value {
-        ColumnValue::Bytes(bytes) => bytes.try_into().ok(),
-        _ => None,
-    }
-    .ok_or_else(|| StoreError::internal("read a column", format_args!("wanted {N} bytes")))
-}
 
 impl Column for PublicKey {
     fn column(value: ColumnValue<'_>) -> Result<Self, StoreError> {

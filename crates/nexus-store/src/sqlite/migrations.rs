@@ -38,6 +38,16 @@ pub(super) const ALL: &[Migration] = &[
         name: "admin_tokens",
         sql: include_str!("../../migrations/sqlite/0003_admin_tokens.sql"),
     },
+    Migration {
+        number: 4,
+        name: "hub",
+        sql: include_str!("../../migrations/sqlite/0004_hub.sql"),
+    },
+    Migration {
+        number: 5,
+        name: "bots",
+        sql: include_str!("../../migrations/sqlite/0005_bots.sql"),
+    },
 ];
 
 /// Those of a cosigner's own file.

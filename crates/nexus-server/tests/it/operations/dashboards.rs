@@ -1,6 +1,8 @@
 //! The dashboard and the alert rules: every expression reads series that a running node has.
 
 use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -9,9 +11,11 @@ use super::expressions::{Series, read, series};
 use super::recovery::restored_from_an_old_copy;
 use super::registrations::{TIME_S, draft};
 use super::streams::Session;
+use crate::events::{Place, SECRET, payment};
 use crate::server::Server;
+use crate::wire::connect;
 
-const DASHBOARD: &str = "deploy/grafana/transparency.json";
+const DASHBOARDS: [&str; 2] = ["deploy/grafana/transparency.json", "deploy/grafana/hub.json"];
 const ALERTS: &str = "deploy/grafana/alerts.yml";
 /// Series and labels that Prometheus itself adds.
 const OF_PROMETHEUS: &[&str] = &["up"];
@@ -19,7 +23,7 @@ const LABELS_OF_PROMETHEUS: &[&str] = &["job", "instance"];
 /// The contract's names, which other programs already read.
 const CONTRACT: &[&str] = &["process_up", "users_count", "sth_count", "ws_sessions", "last_sth_timestamp"];
 
-/// What a node shows after ordinary traffic, one whose cosigners are away, and one whose cosigners refuse.
+/// What a node shows after ordinary traffic, one whose cosigners are away, one whose cosigners refuse, and one with a hub.
 fn live() -> Series {
     let mut all = Series::new();
     let server = Server::of_transparency();
@@ -50,7 +54,50 @@ fn live() -> Series {
     let (refused, _folder) = restored_from_an_old_copy();
     assert_eq!(refused.register_key("late", 7), 503);
     series(&refused.metrics(), &mut all);
+    series(&of_a_hub(), &mut all);
     all
+}
+
+/// What a hub shows whose one reactor asks nobody, and whose one stream has ended.
+fn of_a_hub() -> String {
+    let place = Place::new();
+    let rules = place.data().join("reactors");
+    std::fs::create_dir(&rules).expect("made");
+    let rule = "on = [\"FLOWPAY:PAYMENT_RECEIVED\"]\n[http]\nurl = \"http://127.0.0.1:1/mint\"\n";
+    std::fs::write(rules.join("mint.toml"), rule).expect("written");
+    let hub = place.alone();
+    let mut socket = connect(hub.server.port);
+    let upgrade = hub
+        .admin("GET", "/events/stream")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket");
+    let upgrade = upgrade
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    socket.write_all(&upgrade.bytes()).expect("sent");
+    socket.read_exact(&mut [0; 12]).expect("an answer");
+    // A masked text frame with the mask 0: subscribe to everything.
+    let command = br#"{"action":"subscribe","events":["*"]}"#;
+    let frame = [&[0x81, 0x80 | command.len() as u8, 0, 0, 0, 0][..], command].concat();
+    socket.write_all(&frame).expect("sent");
+    until(|| hub.get("/events/streams")[0]["events"][0] == "*");
+    hub.post(SECRET, &payment("1")).expect(200);
+    hub.post("another secret", &payment("1"));
+    until(|| hub.get("/events/reactors")[0]["last"].is_object());
+    let shown = || hub.ask("GET", "/metrics").send().body;
+    until(|| shown().contains("nexus_hub_stream_events_total") && shown().contains("nexus_outbound_calls_total"));
+    drop(socket);
+    until(|| shown().contains("nexus_hub_stream_closed_total"));
+    shown()
+}
+
+/// Waits until something is so.
+fn until(so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !so() {
+        assert!(Instant::now() < deadline, "it never was");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Every expression in a file, with where it stands.
@@ -132,10 +179,11 @@ fn check(file: &str, document: &Value, live: &Series) -> BTreeSet<String> {
 #[test]
 fn the_dashboard_and_the_alerts_read_only_what_a_node_shows() {
     let live = live();
-    let dashboard: Value = serde_json::from_str(&text(DASHBOARD)).expect("it is JSON");
-    let alerts = yaml(ALERTS);
-    let mut used = check(DASHBOARD, &dashboard, &live);
-    used.extend(check(ALERTS, &alerts, &live));
+    let mut used = check(ALERTS, &yaml(ALERTS), &live);
+    for name in DASHBOARDS {
+        let dashboard: Value = serde_json::from_str(&text(name)).expect("it is JSON");
+        used.extend(check(name, &dashboard, &live));
+    }
     for name in CONTRACT {
         assert!(live.contains_key(*name), "the contract's {name} is missing");
         assert!(used.contains(*name), "{name} is on no panel");
@@ -143,8 +191,15 @@ fn the_dashboard_and_the_alerts_read_only_what_a_node_shows() {
 }
 
 #[test]
-fn the_dashboard_can_be_imported() {
-    let dashboard: Value = serde_json::from_str(&text(DASHBOARD)).expect("it is JSON");
+fn the_dashboards_can_be_imported() {
+    let read = |name: &str| serde_json::from_str(&text(name)).expect("it is JSON");
+    let [one, other]: [Value; 2] = DASHBOARDS.map(read);
+    assert!(one["uid"] != other["uid"] && one["title"] != other["title"]);
+    can_be_imported(&one);
+    can_be_imported(&other);
+}
+
+fn can_be_imported(dashboard: &Value) {
     assert!(
         dashboard["schemaVersion"].as_u64().is_some_and(|version| version >= 36),
         "Grafana 9 and newer"

@@ -4,17 +4,18 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use nexus_crypto::logs::LogId;
-use nexus_server::http::TRANSPARENCY_ROUTES;
+use nexus_server::http::{HUB_ROUTES, TRANSPARENCY_ROUTES};
 use serde_json::{Value, json};
 
 use super::documents::OpenApi;
 use super::registrations::{TIME_S, draft, rotated};
 use super::streams::{Session, open, until};
+use crate::events::Place;
 use crate::server::Server;
 use crate::wire::Answer;
 
 const DOCUMENT: &str = "docs/OPENAPI.yml";
-/// Routes beside those of the log.
+/// Routes beside those of the log and the hub.
 const FURTHER: &[(&str, &str)] = &[
     ("GET", "/ws/{session_id}"),
     ("GET", "/ws/{session_id}/events"),
@@ -26,13 +27,13 @@ const FURTHER: &[(&str, &str)] = &[
 ];
 
 /// A document, and what of it was seen.
-struct Reader {
-    document: OpenApi,
+pub(crate) struct Reader {
+    pub(crate) document: OpenApi,
     seen: RefCell<BTreeSet<(String, String, u16)>>,
 }
 
 impl Reader {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             document: OpenApi::read(DOCUMENT),
             seen: RefCell::default(),
@@ -41,7 +42,7 @@ impl Reader {
 
     /// Notes an answer without a body of JSON.
     #[track_caller]
-    fn note(&self, method: &str, route: &str, status: u16) -> &Value {
+    pub(crate) fn note(&self, method: &str, route: &str, status: u16) -> &Value {
         let response = self.document.response(method, route, status);
         self.seen.borrow_mut().insert((method.to_owned(), route.to_owned(), status));
         response
@@ -49,7 +50,7 @@ impl Reader {
 
     /// Checks an answer against what the document says of it.
     #[track_caller]
-    fn check(&self, method: &str, route: &str, status: u16, answer: &Answer) -> Value {
+    pub(crate) fn check(&self, method: &str, route: &str, status: u16, answer: &Answer) -> Value {
         let at = format!("{method} {route}");
         assert_eq!(answer.status(), status, "{at}: {answer:?}");
         let response = self.note(method, route, status);
@@ -70,9 +71,24 @@ impl Reader {
         if let Some(fault) = self.document.fault(schema, &body) {
             panic!("{at} {status}: {fault}");
         }
-        let said = body["detail"].as_str().is_some_and(|detail| !detail.is_empty());
+        let word = if route.starts_with("/events") { "error" } else { "detail" };
+        let said = body[word].as_str().is_some_and(|detail| !detail.is_empty());
         assert!(status < 400 || said || route == "/readyz", "{at} {status}: {body}");
         body
+    }
+
+    /// Everything that succeeds on these routes was seen to, and what is not there.
+    pub(crate) fn check_seen(&self, is_ours: impl Fn(&str) -> bool) {
+        let seen = self.seen.borrow();
+        for (method, route) in self.document.operations().into_iter().filter(|(_, route)| is_ours(route)) {
+            let responses = &self.document.operation(&method, &route)["responses"];
+            for status in responses.as_object().expect("responses").keys() {
+                let status: u16 = status.parse().expect("a status");
+                let due = status < 400 || (status == 404 && route != "/readyz");
+                let seen = seen.contains(&(method.clone(), route.clone(), status));
+                assert!(seen || !due, "{method} {route} {status} was not tried");
+            }
+        }
     }
 
     fn get(&self, server: &Server, route: &str, path: &str, status: u16) -> Value {
@@ -98,25 +114,30 @@ fn the_documents_are_whole() {
 #[test]
 fn the_document_has_the_routes_of_the_router_and_no_others() {
     let documented: BTreeSet<_> = OpenApi::read(DOCUMENT).operations().into_iter().collect();
-    let routed = TRANSPARENCY_ROUTES.iter().chain(FURTHER);
+    let routed = TRANSPARENCY_ROUTES.iter().chain(HUB_ROUTES).chain(FURTHER);
     let routed: BTreeSet<_> = routed.map(|(method, path)| (method.to_uppercase(), (*path).to_owned())).collect();
     assert_eq!(documented, routed);
 }
 
-/// What nobody routes is answered without these words: each documented route is really there, in both ways of serving.
+/// What nobody routes is answered without these words: each documented route is really there, in every way of serving.
 #[test]
 fn every_documented_route_is_served_alone_and_beside_communities() {
-    for server in [Server::of_transparency(), Server::fresh()] {
+    let of_hub = |path: &str| path.starts_with("/events");
+    let of_log = |path: &str| ["/did", "/sth", "/ws", "/.well-known"].iter().any(|first| path.starts_with(first));
+    let place = Place::new();
+    let (log, hub, all) = (Server::of_transparency(), place.alone().server, Server::fresh());
+    for (server, leaves_out) in [(&log, Some(true)), (&hub, Some(false)), (&all, None)] {
         for (method, route) in OpenApi::read(DOCUMENT).operations() {
-            if route.ends_with("/events") {
-                continue; // It never ends; the test of the schemas opens it.
+            let is_elsewhere = leaves_out.is_some_and(|hub| if hub { of_hub(&route) } else { of_log(&route) });
+            if is_elsewhere || route == "/ws/{session_id}/events" {
+                continue; // The latter never ends; the test of the schemas opens it.
             }
             let path = route.replace("{id}", "nobody").replace("{session_id}", "nobody");
+            let path = path.replace("{name}", "nobody").replace("{job}", "1");
             let answer = server.ask(&method, &path).send();
             let generic = answer.status() == 404 && answer.json()["error"] == "not_found";
             assert!(!generic && answer.status() != 405, "{method} {path}: {answer:?}");
-            let other = if method == "GET" { "DELETE" } else { "GET" };
-            assert_eq!(server.ask(other, &path).send().status(), 405, "{other} {path}");
+            assert_eq!(server.ask("PUT", &path).send().status(), 405, "PUT {path}");
         }
     }
 }
@@ -133,20 +154,7 @@ fn the_answers_of_a_server_have_the_documented_shapes() {
     relay(&reader, &server);
     reader.get(&server, "/metrics", "/metrics", 200);
 
-    // Everything that succeeds was seen to.
-    let seen = reader.seen.borrow();
-    for (method, route) in reader.document.operations() {
-        for status in reader.document.operation(&method, &route)["responses"]
-            .as_object()
-            .expect("responses")
-            .keys()
-        {
-            let status: u16 = status.parse().expect("a status");
-            let due = status < 400 || (status == 404 && route != "/readyz");
-            let seen = seen.contains(&(method.clone(), route.clone(), status));
-            assert!(seen || !due, "{method} {route} {status} was not tried");
-        }
-    }
+    reader.check_seen(|route| !route.starts_with("/events"));
 }
 
 fn registrations(reader: &Reader, server: &Server) {

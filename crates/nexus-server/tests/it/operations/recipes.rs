@@ -10,8 +10,12 @@ use super::documents::{path, text, yaml};
 use crate::server::nexus;
 
 const COMPOSE: &str = "deploy/docker/compose.yml";
+const COMPOSE_EVENTS: &str = "deploy/docker/compose.events.yml";
+const IMAGE: &str = "deploy/docker/Dockerfile";
+const RAILWAY: &str = "deploy/railway/railway.json";
 const UNITS: &[&str] = &[
     "deploy/systemd/nexus-transparency.service",
+    "deploy/systemd/nexus-events.service",
     "deploy/systemd/nexus-cosigner@.service",
 ];
 
@@ -78,6 +82,91 @@ fn containers_start_commands_that_exist_and_keep_cosigners_apart() {
 }
 
 #[test]
+fn the_hub_has_a_container_of_its_own_with_its_secret_in_a_file() {
+    let compose = yaml(COMPOSE_EVENTS);
+    let service = &compose["services"]["events"];
+    let command = strings(&service["command"]);
+    check(COMPOSE_EVENTS, &command);
+    check(COMPOSE_EVENTS, &strings(&service["healthcheck"]["test"])[2..]);
+    assert_eq!((&service["read_only"], &service["user"]), (&true.into(), &"65532:65532".into()));
+    assert_eq!(strings(&service["cap_drop"]), ["ALL"]);
+    assert_eq!(
+        strings(&service["ports"]),
+        ["127.0.0.1:3000:3000"],
+        "nobody else's machine reaches it"
+    );
+    assert_eq!(strings(&service["volumes"]), ["data:/data"]);
+    let secret = &strings(&service["secrets"])[0];
+    assert_eq!(service["environment"]["NEXUS_SECRET_FILE"], format!("/run/secrets/{secret}"));
+    assert!(compose["secrets"][secret]["file"].is_string());
+    assert!(
+        service["environment"]["NEXUS_SECRET"].is_null(),
+        "whoever may look at the container sees its environment"
+    );
+    let known = settings();
+    for name in service["environment"].as_object().expect("variables").keys() {
+        let Some(key) = name.strip_prefix("NEXUS__") else { continue };
+        let key = key.to_lowercase().replacen("__", ".", 1);
+        assert!(known.iter().any(|(known, _)| *known == key), "{name}");
+    }
+    let image = text(IMAGE);
+    let target = service["build"]["target"].as_str().expect("a target");
+    assert!(image.contains(&format!(" AS {target}\n")));
+    // Platforms with volumes of their own refuse such an image.
+    assert!(!image.lines().any(|line| line.starts_with("VOLUME")));
+    assert!(image.contains("\nUSER 65532:65532\n") && image.trim_end().ends_with("FROM server"));
+    for line in image.lines().filter_map(|line| line.strip_prefix("CMD ")) {
+        check(IMAGE, &strings(&serde_json::from_str(line).expect("the exec form is JSON")));
+    }
+    let health = image
+        .lines()
+        .find_map(|line| line.strip_prefix("HEALTHCHECK ")?.split_once(" CMD nexus "))
+        .expect("it is asked how it is")
+        .1;
+    check(IMAGE, &health.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_recipe_for_railway_has_known_keys_and_starts_what_exists() {
+    let recipe: Value = serde_json::from_str(&text(RAILWAY)).expect("JSON");
+    // Those of https://docs.railway.com/config-as-code/reference that are used here.
+    let schema = serde_json::json!({
+        "type": "object", "additionalProperties": false, "required": ["build", "deploy"],
+        "properties": {
+            "$schema": {"const": "https://railway.com/railway.schema.json"},
+            "build": {"type": "object", "additionalProperties": false, "properties": {
+                "builder": {"enum": ["DOCKERFILE"]}, "dockerfilePath": {"type": "string"}}},
+            "deploy": {"type": "object", "additionalProperties": false, "properties": {
+                "startCommand": {"type": "string"},
+                "healthcheckPath": {"const": "/health"},
+                "healthcheckTimeout": {"type": "integer", "minimum": 1},
+                "restartPolicyType": {"enum": ["ON_FAILURE", "ALWAYS"]},
+                "restartPolicyMaxRetries": {"type": "integer", "minimum": 1},
+                "drainingSeconds": {"type": "integer", "minimum": 1}}},
+        },
+    });
+    let fault = jsonschema::validate(&schema, &recipe).err().map(|error| error.to_string());
+    assert_eq!(fault, None);
+    assert_eq!(recipe["build"]["dockerfilePath"], IMAGE);
+    let start = recipe["deploy"]["startCommand"].as_str().expect("a command");
+    let words: Vec<String> = start.split_whitespace().map(str::to_owned).collect();
+    assert_eq!(words[0], "nexus");
+    check(RAILWAY, &words[1..]);
+    assert!(!start.contains("--listen"), "it would beat the platform's PORT");
+}
+
+#[test]
+fn the_reference_has_every_route_of_the_hub() {
+    let reference = text("docs/API.md");
+    for (method, path) in nexus_server::http::HUB_ROUTES {
+        let heading = format!("\n### `{} {path}`\n", method.to_uppercase());
+        assert!(reference.contains(&heading), "docs/API.md has no{heading}");
+    }
+    let routes = reference.lines().filter(|line| line.starts_with("### `")).count();
+    assert_eq!(routes, nexus_server::http::HUB_ROUTES.len());
+}
+
+#[test]
 fn services_start_commands_that_exist_and_are_hardened() {
     for unit in UNITS {
         let lines = text(unit);
@@ -124,6 +213,17 @@ fn the_limits_that_security_md_names_are_those_of_the_program() {
         "RELAY_IDS_PER_SESSION_MAX" => known::RELAY_IDS_PER_SESSION_MAX,
         "RELAY_FRAMES_PER_SECOND" => known::RELAY_FRAMES_PER_SECOND as usize,
         "CONNECTIONS_PER_ADDRESS" => known::CONNECTIONS_PER_ADDRESS as usize,
+        "EVENT_BYTES_MAX" => known::EVENT_BYTES_MAX,
+        "BAD_SIGNATURES_PER_MINUTE" => known::BAD_SIGNATURES_PER_MINUTE as usize,
+        "SOURCES_MAX" => known::SOURCES_MAX,
+        "WEBHOOKS_MAX" => known::WEBHOOKS_MAX,
+        "PATTERNS_MAX" => known::PATTERNS_MAX,
+        "JOBS_WAITING_MAX" => known::JOBS_WAITING_MAX as usize,
+        "HOPS_MAX" => known::HOPS_MAX as usize,
+        "STREAMS_MAX" => known::STREAMS_MAX,
+        "STREAM_COMMANDS_PER_SECOND" => known::STREAM_COMMANDS_PER_SECOND as usize,
+        "STREAM_QUEUE_BYTES_MAX" => known::STREAM_QUEUE_BYTES_MAX,
+        "OUTBOUND_ANSWER_BYTES_MAX" => known::OUTBOUND_ANSWER_BYTES_MAX,
         other => panic!("teach this test {other}"),
     };
     let mut count = 0;
@@ -145,7 +245,7 @@ fn the_limits_that_security_md_names_are_those_of_the_program() {
             count += 1;
         }
     }
-    assert_eq!(count, 14);
+    assert_eq!(count, 25);
 }
 
 /// Every setting as the program knows it, with its default.
@@ -178,6 +278,12 @@ fn the_guide_lists_every_setting_with_its_default() {
     }
 }
 
+/// The text of each rule that comes with the program.
+fn shipped_rules() -> impl Iterator<Item = String> {
+    let folder = std::fs::read_dir(path("crates/nexus-core/src/hub/rules/shipped")).expect("the folder");
+    folder.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("text"))
+}
+
 #[test]
 fn the_sample_of_the_environment_names_what_exists() {
     let sample = text(".env.sample");
@@ -195,7 +301,10 @@ fn the_sample_of_the_environment_names_what_exists() {
         } else if ["PORT", "RATE_LIMIT_RPS", "MAX_WS_PAYLOAD_BYTES"].contains(&name) {
             let said = nexus(&["config", "check", "--data", "/nonexistent"], &[(name, value)]).stdout;
             assert!(said.contains(&format!("# environment {name}")), "{name}");
-        } else {
+        } else if name.starts_with("NEXUS_SECRET") {
+            let ended = nexus(&["events", "check", "--data", "/nonexistent"], &[(name, "/nonexistent")]);
+            assert!(ended.code == Some(4) && ended.stderr.contains(name), "{name}: {}", ended.stderr);
+        } else if !shipped_rules().any(|rule| rule.contains(&format!("env.{}", name.trim_end_matches("_FILE")))) {
             let others = [
                 "NEXUS_INSTANCE_KEY_FILE",
                 "NEXUS_JWT_KEY_FILE",

@@ -35,7 +35,7 @@ fn leaf(row: &Row<'_>) -> Result<Leaf, StoreError> {
 
 impl Column for Rotation {
     fn column(value: ColumnValue<'_>) -> Result<Self, StoreError> {
-        let both: [u8; 128] = super::fixed(value)?;
+        let both = <[u8; 128]>::column(value)?;
         let (old, new) = both.split_first_chunk::<64>().expect("128 bytes begin with 64");
         Ok(Self {
             old: Signature(*old),

@@ -1,0 +1,265 @@
+//! The dispatcher: the hub's reader of the log, with a durable cursor.
+//!
+//! It takes entries in order, records what the platform tells, makes a job for each reactor that wants an event, and moves its cursor,
+//! all in one write. So nothing is passed over and nothing is made twice, wherever the process dies. It never waits for a reactor.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use nexus_store::sql::hub::{events as rows, stats};
+use nexus_store::sql::reactors::{self, NewJob};
+use nexus_store::{Entry, StoreError, Tx, Window, log};
+use nexus_types::events::Kind;
+use nexus_types::hub::HubEvent;
+use nexus_types::limits::{DISPATCH_ENTRIES_MAX, DISPATCH_ROWS_MAX, HOPS_MAX, JOBS_WAITING_MAX, MINUTE_MS};
+use tokio::sync::watch;
+
+use super::rules::Facts;
+use super::{Hub, platform};
+use crate::errors::Result;
+use crate::reactors::{Reactor, Work};
+
+/// The name of the cursor.
+pub(super) const READER: &str = "hub";
+/// The first pause after a write that failed, and the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Entries that are of no interest to the hub, after which the cursor is written all the same.
+const IDLE_ENTRIES_MAX: i64 = 2_000;
+
+/// A reactor that wants an event.
+struct Wish {
+    reactor: Arc<Reactor>,
+    key: String,
+    order_key: Option<String>,
+    /// Why it is not even tried.
+    dead: Option<String>,
+}
+
+/// An event of a batch.
+struct Item {
+    event: HubEvent,
+    /// Does it still have to be recorded?
+    is_new: bool,
+    wishes: Vec<Wish>,
+}
+
+/// Runs until told to stop.
+pub(super) async fn run(hub: Hub, mut cursor: i64, mut stop: watch::Receiver<bool>) {
+    let mut head = hub.0.db.bus().watch();
+    let mut stored = cursor;
+    let mut pause = PAUSE_MIN;
+    loop {
+        if *head.borrow_and_update() <= cursor {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                changed = head.changed() => if changed.is_err() { break },
+            }
+            continue;
+        }
+        if *stop.borrow() {
+            break;
+        }
+        match pass(&hub, &mut cursor, &mut stored).await {
+            Ok(()) => pause = PAUSE_MIN,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the hub can't go on in the log; it tries again soon"
+                );
+                tokio::select! {
+                    _ = stop.wait_for(|stop| *stop) => break,
+                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE_MAX),
+                }
+            }
+        }
+    }
+}
+
+/// One batch.
+async fn pass(hub: &Hub, cursor: &mut i64, stored: &mut i64) -> Result<()> {
+    let entries = read(hub, *cursor).await?;
+    let Some(last) = entries.last().map(|entry| entry.position) else {
+        return Ok(());
+    };
+    let (items, last) = plan(hub, &entries, last);
+    if items.is_empty() && last - *stored < IDLE_ENTRIES_MAX {
+        *cursor = last;
+        hub.0.recorded.send_replace(last);
+        return Ok(());
+    }
+    let woken: Vec<_> = items
+        .iter()
+        .flat_map(|item| item.wishes.iter().map(|wish| wish.reactor.clone()))
+        .collect();
+    let now_ms = hub.0.clock.now_ms();
+    let job = async move |tx: &mut Tx<'_>| write(tx, items, last, now_ms).await;
+    hub.0.db.write::<_, StoreError, _>(job).await?;
+    (*cursor, *stored) = (last, last);
+    hub.0.recorded.send_replace(last);
+    for reactor in woken {
+        reactor.wake.notify_one();
+    }
+    Ok(())
+}
+
+/// The entries after the cursor: from memory, or from the database if that does not reach back so far.
+async fn read(hub: &Hub, cursor: i64) -> Result<Vec<Arc<Entry>>> {
+    match hub.0.db.bus().after(cursor, DISPATCH_ENTRIES_MAX) {
+        Window::Entries(entries) => Ok(entries),
+        Window::Gone => {
+            let job = async move |tx: &mut Tx<'_>| log::page(tx, cursor, DISPATCH_ENTRIES_MAX).await;
+            let entries = hub.0.db.read::<_, StoreError, _>(job).await?;
+            Ok(entries.into_iter().map(Arc::new).collect())
+        }
+    }
+}
+
+/// What is to be written of these entries, as many of them as fit into one write, and the position of the last of them.
+fn plan(hub: &Hub, entries: &[Arc<Entry>], last: i64) -> (Vec<Item>, i64) {
+    let reactors = hub.reactors_now();
+    let (mut items, mut rows) = (vec![], 0);
+    for entry in entries {
+        let Some((event, is_new)) = hub.event_of(entry) else { continue };
+        let item = Item {
+            wishes: wishes(hub, &reactors, &event),
+            is_new,
+            event,
+        };
+        let more = item.wishes.len() + usize::from(item.is_new);
+        if rows > 0 && rows + more > DISPATCH_ROWS_MAX {
+            return (items, entry.position - 1);
+        }
+        rows += more;
+        items.push(item);
+    }
+    (items, last)
+}
+
+/// Who wants an event.
+fn wishes(hub: &Hub, reactors: &[Arc<Reactor>], event: &HubEvent) -> Vec<Wish> {
+    if event.kind.as_str() == platform::TEST {
+        // It is for one webhook, which has its job.
+        return vec![];
+    }
+    let facts = Facts::new(event);
+    let mut wishes = vec![];
+    for reactor in reactors {
+        let work = reactor.work();
+        if !work.listens(&event.kind) {
+            continue;
+        }
+        let wanted = match &work {
+            Work::Webhook(_) => Ok(Some((event.id.to_string(), None))),
+            // What the hub's own bot writes starts no rule, or two rules could talk for ever.
+            Work::Rule(_) if hub.is_own_message(event) => Ok(None),
+            Work::Rule(rule) => rule.wants(&facts).map(|wanted| wanted.map(|wanted| (wanted.key, wanted.order_key))),
+        };
+        let (key, order_key, dead) = match wanted {
+            Ok(None) => continue,
+            Ok(Some((key, order_key))) => (key, order_key, full(reactor)),
+            Err(fault) => (
+                event.id.to_string(),
+                None,
+                Some(format!("{fault} Mend the rule, then replay this.")),
+            ),
+        };
+        wishes.push(Wish {
+            reactor: reactor.clone(),
+            key,
+            order_key,
+            dead,
+        });
+    }
+    wishes
+}
+
+/// Why a reactor takes no more jobs, if so.
+fn full(reactor: &Reactor) -> Option<String> {
+    let waiting = reactor.waiting.load(Ordering::Relaxed);
+    (waiting >= JOBS_WAITING_MAX)
+        .then(|| format!("{waiting} jobs of this reactor wait already. Look why it is so far behind, then replay this."))
+}
+
+/// Writes a batch.
+async fn write(tx: &mut Tx<'_>, items: Vec<Item>, last: i64, now_ms: i64) -> Result<(), StoreError> {
+    let mut counts: HashMap<(i64, String), i64> = HashMap::new();
+    for item in &items {
+        if item.is_new {
+            record(tx, &item.event).await?;
+        }
+        let minute = item.event.timestamp / MINUTE_MS;
+        *counts.entry((minute, item.event.kind.namespace().to_owned())).or_default() += 1;
+        let is_loop = !item.wishes.is_empty() && !item.is_new && is_loop(tx, &item.event).await?;
+        for wish in &item.wishes {
+            add(tx, &item.event, wish, is_loop, now_ms).await?;
+        }
+    }
+    for ((minute, namespace), events) in counts {
+        stats::count(tx, minute, &namespace, events).await?;
+    }
+    reactors::set_cursor(tx, READER, last).await
+}
+
+/// Records what the platform tells; once, however often it is read.
+async fn record(tx: &mut Tx<'_>, event: &HubEvent) -> Result<(), StoreError> {
+    let row = rows::NewHubEvent {
+        position: event.position,
+        id: event.id,
+        kind: &event.kind,
+        source: &event.source,
+        payload: event.payload.get(),
+        at_ms: event.timestamp,
+        external_id: None,
+        body_hash: None,
+        cause: 0,
+        hops: 0,
+    };
+    rows::record(tx, &row).await.map(drop)
+}
+
+/// Was it made of an event that was made of an event, and so on, too often?
+async fn is_loop(tx: &mut Tx<'_>, event: &HubEvent) -> Result<bool, StoreError> {
+    if !event.source.starts_with("reactor/") {
+        return Ok(false);
+    }
+    Ok(rows::at(tx, event.position).await?.is_some_and(|stored| stored.hops >= HOPS_MAX))
+}
+
+async fn add(tx: &mut Tx<'_>, event: &HubEvent, wish: &Wish, is_loop: bool, now_ms: i64) -> Result<(), StoreError> {
+    let job = NewJob {
+        reactor: &wish.reactor.name,
+        position: event.position,
+        key: &wish.key,
+        order_key: wish.order_key.as_deref(),
+        due_ms: now_ms,
+        now_ms,
+    };
+    let looped = format!("This event came of itself {HOPS_MAX} times over: a rule answers what it makes. Change what it listens to.");
+    let dead = if is_loop { Some(looped.as_str()) } else { wish.dead.as_deref() };
+    let (added, counter) = match dead {
+        Some(reason) => (reactors::add_dead(tx, &job, reason).await?, &wish.reactor.dead),
+        None => (reactors::add(tx, &job).await?, &wish.reactor.waiting),
+    };
+    // Off by what a failed commit would have added, until the next start; the count bounds and shows, it decides nothing.
+    counter.fetch_add(i64::from(added.is_some()), Ordering::Relaxed);
+    Ok(())
+}
+
+impl Hub {
+    /// The event that an entry of the log is in the hub, and whether it still has to be recorded.
+    pub(crate) fn event_of(&self, entry: &Entry) -> Option<(HubEvent, bool)> {
+        if entry.kind == Kind::HubEvent as i64 {
+            let json = nexus_types::hub::whole(entry.position, &entry.body);
+            let event = serde_json::from_str(&json)
+                .inspect_err(|cause| tracing::error!(%cause, position = entry.position, "an entry of the hub can't be read"));
+            return event.ok().map(|event| (event, false));
+        }
+        if !self.0.settings.platform_events {
+            return None;
+        }
+        platform::event(entry).map(|event| (event, true))
+    }
+}

@@ -1,0 +1,9 @@
+//! Streams over real sockets: what comes, what is refused, and that nothing is lost, doubled or out of order.
+
+mod commands;
+mod crowds;
+mod pasts;
+mod processes;
+mod readers;
+mod stage;
+mod visitors;
