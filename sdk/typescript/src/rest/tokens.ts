@@ -54,6 +54,11 @@ export class Tokens {
     return this.#login;
   }
 
+  /** Whose login is held here, as the instance last said. */
+  get user(): User | null {
+    return this.#hasEnded ? null : this.#user;
+  }
+
   /** Takes the tokens of a fresh login. One of another account that was held until now ends. */
   accept(grant: Grant): void {
     if (this.#hasEnded || this.#user?.id !== grant.user.id) {
