@@ -124,12 +124,13 @@ impl Stage {
             panic!("{at}: it listens on none of the ports {RECEIVERS:?}");
         };
         let ours = self.ours(*theirs);
-        let mut receiver = self.start("receiver.log", self.program(language, block));
+        let log = format!("receiver-{theirs}.log");
+        let mut receiver = self.start(&log, self.program(language, block));
         let deadline = Instant::now() + START_PATIENCE;
         while TcpStream::connect(("127.0.0.1", ours)).is_err() {
             let lives = receiver.try_wait().is_ok_and(|status| status.is_none()) && Instant::now() < deadline;
-            let log = || fs::read_to_string(self.folder.join("receiver.log")).unwrap_or_default();
-            assert!(lives, "{at}: nothing listens on port {theirs}\n{}{}", block.body, log());
+            let said = || fs::read_to_string(self.folder.join(&log)).unwrap_or_default();
+            assert!(lives, "{at}: nothing listens on port {theirs}\n{}{}", block.body, said());
             thread::sleep(Duration::from_millis(20));
         }
         self.receivers.push(receiver);
