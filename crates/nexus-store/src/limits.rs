@@ -51,3 +51,6 @@ pub const WAL_FRAMES_ALONE: i32 = 1_000;
 pub const FILE_READS_AT_ONCE_MAX: usize = 16;
 /// Bytes of a line of the key log's files. A longer one is damage, not a line.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Positions of the log that a restored backup leaves out: a year of 300 entries a second. JSON's numbers are exact for a million such
+/// restores.
+pub const POSITIONS_LOST_MAX: i64 = 10_000_000_000;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::limits::TRIM_ROWS_MAX;
+use crate::limits::{POSITIONS_LOST_MAX, TRIM_ROWS_MAX};
 use crate::sql::reactors::lowest_cursor;
 use crate::{Entry, Row, StoreError, Tx};
 
@@ -27,6 +27,8 @@ const TRIM: &str = "DELETE FROM log WHERE position <= $1";
 const MARK: &str = "INSERT INTO log_trim (key, position) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET position = excluded.position";
 const SCRUB: &str = "UPDATE log SET body = '' WHERE object = $1 AND object <> 0 AND body <> ''";
 const EPOCH: &str = "SELECT value FROM instance WHERE key = 'log_epoch'";
+/// See [`HEAD`].
+const LEAP: &str = "UPDATE sqlite_sequence SET seq = seq + $1 WHERE name = 'log'";
 /// As the migration draws the first one.
 const RENEW_EPOCH: &str = "UPDATE instance SET value = CAST(random() & 9223372036854775807 AS TEXT) WHERE key = 'log_epoch'";
 
@@ -219,9 +221,11 @@ pub async fn epoch(tx: &mut Tx<'_>) -> Result<i64, StoreError> {
     epoch.ok_or_else(|| StoreError::internal("read the epoch of the log", "the row is missing or no number"))
 }
 
-/// Draws a new epoch, for a database that was restored from a backup: what was read of the log before is of another history.
+/// Draws a new epoch, for a database that was restored from a backup: what was read of the log before is of another history. Its
+/// positions are not used again: the next one is beyond any that the lost part can have had.
 pub async fn renew_epoch(tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    tx.execute(RENEW_EPOCH, &[]).await.map(drop)
+    tx.execute(RENEW_EPOCH, &[]).await?;
+    tx.execute(LEAP, &[POSITIONS_LOST_MAX.into()]).await.map(drop)
 }
 
 #[cfg(test)]

@@ -173,31 +173,33 @@ impl Hub {
             .collect();
         let served: HashSet<_> = wanted.iter().map(|(name, _)| name.clone()).collect();
         self.install(wanted, |name| name.starts_with(WEBHOOK_PREFIX)).await?;
-        self.drop_unserved(&served).await
+        self.give_up_unserved(&served).await
     }
 
     /// What waits for a webhook that is not served any more has nobody to go to.
-    async fn drop_unserved(&self, served: &HashSet<Arc<str>>) -> Result<()> {
+    async fn give_up_unserved(&self, served: &HashSet<Arc<str>>) -> Result<()> {
         let known: Vec<_> = self.catalogue_mut().known.keys().cloned().collect();
         for name in known
             .into_iter()
             .filter(|name| name.starts_with(WEBHOOK_PREFIX) && !served.contains(name))
         {
-            self.drop_waiting(&name, "The webhook was switched off.").await?;
+            self.give_up(&name, "The webhook was switched off. Switch it on, then replay this.")
+                .await?;
         }
         Ok(())
     }
 
-    async fn drop_waiting(&self, name: &Arc<str>, reason: &'static str) -> Result<()> {
+    async fn give_up(&self, name: &Arc<str>, reason: &'static str) -> Result<()> {
         let now_ms = self.0.clock.now_ms();
         loop {
             let (rows_max, owned) = (ROWS_PER_JOB_MAX as i64, name.clone());
-            let job = async move |tx: &mut Tx<'_>| rows::drop_waiting(tx, &owned, reason, rows_max, now_ms).await;
-            let dropped = self.0.db.write_background::<_, StoreError, _>(job).await?;
+            let job = async move |tx: &mut Tx<'_>| rows::give_up(tx, &owned, reason, rows_max, now_ms).await;
+            let given_up = self.0.db.write_background::<_, StoreError, _>(job).await?;
             if let Some(reactor) = self.reactor(name) {
-                reactor.waiting.fetch_sub(dropped as i64, Ordering::Relaxed);
+                reactor.waiting.fetch_sub(given_up as i64, Ordering::Relaxed);
+                reactor.dead.fetch_add(given_up as i64, Ordering::Relaxed);
             }
-            if dropped == 0 {
+            if given_up == 0 {
                 return Ok(());
             }
         }

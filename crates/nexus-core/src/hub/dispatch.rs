@@ -52,7 +52,8 @@ pub(super) async fn run(hub: Hub, mut cursor: i64, mut stop: watch::Receiver<boo
     let mut stored = cursor;
     let mut pause = PAUSE_MIN;
     loop {
-        if *head.borrow_and_update() <= cursor {
+        let upto = *head.borrow_and_update();
+        if upto <= cursor {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
                 changed = head.changed() => if changed.is_err() { break },
@@ -62,7 +63,7 @@ pub(super) async fn run(hub: Hub, mut cursor: i64, mut stop: watch::Receiver<boo
         if *stop.borrow() {
             break;
         }
-        match pass(&hub, &mut cursor, &mut stored).await {
+        match pass(&hub, upto, &mut cursor, &mut stored).await {
             Ok(()) => pause = PAUSE_MIN,
             Err(error) => {
                 tracing::warn!(
@@ -78,12 +79,11 @@ pub(super) async fn run(hub: Hub, mut cursor: i64, mut stop: watch::Receiver<boo
     }
 }
 
-/// One batch.
-async fn pass(hub: &Hub, cursor: &mut i64, stored: &mut i64) -> Result<()> {
+/// One batch, of what was there when the head was at `upto`.
+async fn pass(hub: &Hub, upto: i64, cursor: &mut i64, stored: &mut i64) -> Result<()> {
     let entries = read(hub, *cursor).await?;
-    let Some(last) = entries.last().map(|entry| entry.position) else {
-        return Ok(());
-    };
+    // Without entries there are positions that nobody has: a restored log leaps over some.
+    let last = entries.last().map_or(upto, |entry| entry.position);
     let (items, last) = plan(hub, &entries, last);
     if items.is_empty() && last - *stored < IDLE_ENTRIES_MAX {
         *cursor = last;

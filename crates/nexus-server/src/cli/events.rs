@@ -111,21 +111,9 @@ fn check(data: &Data) -> Result<(), Failure> {
 
 fn check_rules(folder: &std::path::Path, hub: &HubConfig, known: &nexus_core::hub::TypeRegistry) -> Result<(), Failure> {
     let environment = environment::for_rules(config::environment())?;
-    let read = rules::load(&folder.join(&hub.reactors), known, &|name| environment.get(name).cloned());
-    for rule in &read.rules {
-        let listens: Vec<_> = rule.patterns().iter().map(ToString::to_string).collect();
-        say(format_args!("rule {}: listens to {}", rule.name(), listens.join(", ")));
-    }
-    for rule in &read.idle {
-        say(format_args!("rule {}: idle, {}", rule.name(), rule.idle().unwrap_or_default()));
-    }
-    for rule in &read.off {
-        say(format_args!("rule {}: switched off in its file", rule.name()));
-    }
-    for error in &read.refused {
-        say(format_args!("refused {error}"));
-    }
-    if read.refused.is_empty() {
+    let checked = rules::check(&folder.join(&hub.reactors), known, &|name| environment.get(name).cloned());
+    say(checked.to_string().trim_end());
+    if checked.is_good() {
         return Ok(());
     }
     Err(Failure::new(

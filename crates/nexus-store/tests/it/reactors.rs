@@ -267,7 +267,7 @@ impl Walk {
             }
             _ if self.draw(5) == 0 => {
                 let dropped = self.draw(3) as i64 + 1;
-                reactors::drop_waiting(tx, "mint", "It was removed.", dropped, self.now_ms).await?;
+                reactors::give_up(tx, "mint", "It was removed.", dropped, self.now_ms).await?;
                 // The worker of a dropped job is stopped.
                 let mut left = Vec::new();
                 for job in self.running.drain(..) {
@@ -434,7 +434,7 @@ async fn a_dead_letter_is_replayed_or_discarded(db: Db) {
     assert_eq!(counts().await, (Counts { waiting: 1, dead: 1 }, 1, 1));
 }
 
-async fn waiting_jobs_are_dropped_in_pieces_and_the_rest_still_runs(db: Db) {
+async fn waiting_jobs_are_given_up_in_pieces_and_the_rest_still_runs(db: Db) {
     scene(&db).await;
     for (position, order_key) in [(1, Some("x")), (2, Some("x")), (3, Some("x")), (4, None), (5, Some("y")), (6, None)] {
         add(&db, position, order_key).await;
@@ -444,7 +444,7 @@ async fn waiting_jobs_are_dropped_in_pieces_and_the_rest_still_runs(db: Db) {
     assert_eq!(lease(&db, 20, 100, 1).await[0].id, JobId(2), "2 runs, 3 is behind it");
     assert!(job!(db, tx => reactors::replay(tx, JobId(1), 21)));
     job!(db, tx => reactors::add(tx, &new("post", 7, "7", 0)));
-    let drop = async |rows| job!(db, tx => reactors::drop_waiting(tx, "mint", "It was removed.", rows, 30));
+    let drop = async |rows| job!(db, tx => reactors::give_up(tx, "mint", "It was removed.", rows, 30));
     assert_eq!(drop(1).await, 1);
     assert!(settle(&db, JobId(2), 1, Settled::Done, 31).await);
     assert_eq!(
@@ -454,10 +454,7 @@ async fn waiting_jobs_are_dropped_in_pieces_and_the_rest_still_runs(db: Db) {
     );
     assert_eq!((drop(3).await, drop(3).await, drop(3).await), (3, 1, 0));
     let found = load(&db, JobId(4)).await;
-    assert_eq!(
-        (found.state, found.ended_ms, found.turn),
-        (JobState::Discarded, Some(30), Turn::Free)
-    );
+    assert_eq!((found.state, found.ended_ms, found.turn), (JobState::Dead, Some(30), Turn::Free));
     assert_eq!(found.reason.as_deref(), Some("It was removed."));
     assert!(
         !settle(&db, JobId(4), 1, Settled::Done, 32).await,
@@ -539,7 +536,7 @@ on_each!(
     a_job_that_is_given_back_was_not_tried,
     only_the_newest_attempts_are_kept,
     a_dead_letter_is_replayed_or_discarded,
-    waiting_jobs_are_dropped_in_pieces_and_the_rest_still_runs,
+    waiting_jobs_are_given_up_in_pieces_and_the_rest_still_runs,
     jobs_are_listed_by_event_and_by_reactor,
     jobs_that_ended_long_ago_are_swept_in_pieces,
     a_reactor_stays_paused_until_it_is_resumed,

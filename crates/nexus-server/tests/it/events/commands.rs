@@ -101,13 +101,13 @@ fn check_says_what_is_wrong_with_types_secrets_and_rules() {
     assert_eq!(idle.code, Some(0), "{}", idle.stderr);
     assert!(idle.stdout.contains("secret: NEXUS_SECRET"), "{}", idle.stdout);
     assert!(
-        idle.stdout.contains("rule mint: idle") && idle.stdout.contains("FACTORY_API_URL"),
+        idle.stdout.contains("mint.toml: idle: ") && idle.stdout.contains("FACTORY_API_URL"),
         "{}",
         idle.stdout
     );
     let active = check(&[("FACTORY_API_URL", "http://127.0.0.1:9")]);
     assert!(
-        active.stdout.contains("rule mint: listens to FLOWPAY:PAYMENT_RECEIVED"),
+        active.stdout.contains("mint.toml: ready (on FLOWPAY:PAYMENT_RECEIVED)"),
         "{}",
         active.stdout
     );
@@ -120,7 +120,7 @@ fn check_says_what_is_wrong_with_types_secrets_and_rules() {
     let broken = check(&[]);
     assert_eq!(broken.code, Some(2), "{}", broken.stderr);
     assert!(
-        broken.stdout.contains("refused broken.toml:2:") && broken.stderr.contains("rules"),
+        broken.stdout.contains("broken.toml:2:") && broken.stderr.contains("rules"),
         "{}",
         broken.stdout
     );

@@ -20,7 +20,7 @@ const DISCARD: &str = "UPDATE reactor_jobs SET state = 3, ended_ms = $2 WHERE id
 /// Those behind others go before those they are behind, so that what is left can still run.
 const HELD: &str = "SELECT id FROM reactor_jobs WHERE reactor = $1 AND state = 0 AND lease_ms > 0 ORDER BY lease_ms DESC LIMIT $2";
 const FREE: &str = "SELECT id FROM reactor_jobs WHERE reactor = $1 AND state = 0 AND lease_ms = 0 ORDER BY due_ms DESC LIMIT $2";
-const DROP: &str = "UPDATE reactor_jobs SET state = 3, lease_ms = 0, ended_ms = $2, reason = $3 WHERE id = $1";
+const GIVE_UP: &str = "UPDATE reactor_jobs SET state = 2, lease_ms = 0, ended_ms = $2, reason = $3 WHERE id = $1";
 const OLDEST: &str = "SELECT id, attempts, created_ms, ended_ms FROM reactor_jobs WHERE id > $1 ORDER BY id LIMIT $2";
 const OF_REACTOR: &str = "SELECT id, attempts FROM reactor_jobs WHERE reactor = $1 ORDER BY id LIMIT $2";
 const DELETE: &str = "DELETE FROM reactor_jobs WHERE id = $1";
@@ -88,18 +88,18 @@ pub async fn discard(tx: &mut Tx<'_>, job: JobId, now_ms: i64) -> Result<bool, S
     Ok(tx.execute(DISCARD, &[job.into(), now_ms.into()]).await? == 1)
 }
 
-/// Discards up to `rows` of a reactor's waiting jobs, also those that a worker has: what it answers is not recorded. Says how many;
+/// Makes dead letters of up to `rows` of a reactor's waiting jobs, also of those that a worker has: what it answers is not recorded. Says how many;
 /// call it again until it says 0.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn drop_waiting(tx: &mut Tx<'_>, reactor: &str, reason: &str, rows: i64, now_ms: i64) -> Result<usize, StoreError> {
+pub async fn give_up(tx: &mut Tx<'_>, reactor: &str, reason: &str, rows: i64, now_ms: i64) -> Result<usize, StoreError> {
     let mut waiting: Vec<JobId> = tx.query(HELD, &[reactor.into(), rows.into()], |row| row.get(0)).await?;
     if waiting.is_empty() {
         waiting = tx.query(FREE, &[reactor.into(), rows.into()], |row| row.get(0)).await?;
     }
     for &job in &waiting {
-        tx.execute(DROP, &[job.into(), now_ms.into(), reason.into()]).await?;
+        tx.execute(GIVE_UP, &[job.into(), now_ms.into(), reason.into()]).await?;
     }
     Ok(waiting.len())
 }
@@ -189,7 +189,7 @@ mod tests {
             "SEARCH reactor_jobs USING COVERING INDEX reactor_jobs_held (reactor=? AND lease_ms>?)",
         );
         check(FREE, "SEARCH reactor_jobs USING COVERING INDEX reactor_jobs_due (reactor=?)");
-        check(DROP, "SEARCH reactor_jobs USING INTEGER PRIMARY KEY (rowid=?)");
+        check(GIVE_UP, "SEARCH reactor_jobs USING INTEGER PRIMARY KEY (rowid=?)");
         check(OLDEST, "SEARCH reactor_jobs USING INTEGER PRIMARY KEY (rowid>?)");
         check(OF_REACTOR, "SEARCH reactor_jobs USING INDEX reactor_jobs_reactor (reactor=?)");
         check(DELETE, "SEARCH reactor_jobs USING INTEGER PRIMARY KEY (rowid=?)");
