@@ -36,6 +36,7 @@ export default defineConfig({
   server: {
     proxy: {
       "/api": { target: SERVER },
+      "^/events(/|$|\\?)": { target: SERVER, ws: true },
       "/gateway": { target: SERVER.replace("http", "ws"), ws: true },
       "^/(did|sth|health|metrics|\\.well-known)(/|$|\\?)": { target: SERVER },
       "/setup": { target: SERVER, bypass: (request) => (request.method === "POST" ? undefined : "/index.html") },

@@ -1,17 +1,7 @@
-import { AxeBuilder } from "@axe-core/playwright";
-import { expect, type Page } from "@playwright/test";
+import { expect } from "@playwright/test";
+import { clean } from "./clean.ts";
 import { found, logIn, test } from "./fixtures.ts";
 import { Pair } from "./keyLog.ts";
-
-async function clean(page: Page, where: string): Promise<void> {
-  // Opacity on its way would be measured as poor contrast.
-  await page.waitForTimeout(500);
-  const { violations } = await new AxeBuilder({ page })
-    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"])
-    .analyze();
-  const found = violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join("\n    ")}`);
-  expect(found, where).toEqual([]);
-}
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`axe finds nothing on the main pages, ${colorScheme}`, async ({ person, voice }) => {

@@ -55,6 +55,22 @@ const admin = createRoute({
   component: lazyRouteComponent(() => import("../features/transparency/AdminPage.tsx"), "AdminPage"),
 });
 
+/** Which part of the event hub is shown, and what is chosen in it. */
+interface HubSearch {
+  readonly part?: string | undefined;
+  readonly find?: string | undefined;
+  readonly event?: string | undefined;
+  readonly webhook?: string | undefined;
+}
+
+const hub = createRoute({
+  getParentRoute: () => root,
+  path: "/hub",
+  validateSearch: (search: Record<string, unknown>): HubSearch =>
+    Object.fromEntries(Object.entries(search).filter(([, value]) => typeof value === "string")),
+  component: lazyRouteComponent(() => import("../features/hub/HubPage.tsx"), "HubPage"),
+});
+
 /** Everything for people who are logged in. */
 const shell = createRoute({
   getParentRoute: () => root,
@@ -85,7 +101,7 @@ const channel = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([login, register, setup, invite, audit, admin, shell.addChildren([home, guild, channel])]),
+  routeTree: root.addChildren([login, register, setup, invite, audit, admin, hub, shell.addChildren([home, guild, channel])]),
   defaultErrorComponent: CrashPage,
   defaultPreload: "intent",
   scrollRestoration: false,

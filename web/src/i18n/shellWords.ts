@@ -46,6 +46,7 @@ export const shellWords = {
     theme: "Switch between light and dark",
     audit: "Audit",
     admin: "Admin",
+    hub: "Event hub",
     create: "Create a community",
     createTitle: "Create a community",
     createLead: "It starts with one channel, general. You can invite people right away.",
@@ -142,6 +143,7 @@ export const shellWords = {
     owner: "Owner",
     members: "Members",
     you: "{{name}} (you)",
+    bot: "Bot",
     writing: "Writing here",
     since: "Since {{date}}",
     tooLarge: "This community has {{total}} members. Only you are shown here.",
@@ -150,6 +152,7 @@ export const shellWords = {
     remove: "Remove from community",
     removeTitle: "Remove {{name}}?",
     removeLead: "They can come back with an invite.",
+    removeLeadBot: "It can no longer read or write here.",
     keep: "Keep them",
   },
   connection: {

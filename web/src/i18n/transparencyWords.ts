@@ -1,17 +1,5 @@
 /** The sentences of the Audit and the Admin page; they load with them. Voice: look.md, section 7. */
 export const transparencyWords = {
-  tools: {
-    rail: "Tools",
-    home: "Home",
-    audit: "Audit",
-    admin: "Admin",
-    theme: "Switch between light and dark",
-    sections: "Sections",
-    onThisPage: "On this page",
-    copy: "Copy",
-    ago: "{{time}} ago",
-    now: "just now",
-  },
   audit: {
     title: "Audit",
     parts: {

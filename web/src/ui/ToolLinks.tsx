@@ -1,24 +1,33 @@
 import { Link } from "@tanstack/react-router";
-import { type LucideIcon, ScanSearch, SlidersHorizontal } from "lucide-react";
+import { Activity, type LucideIcon, ScanSearch, SlidersHorizontal } from "lucide-react";
 import { Tooltip } from "radix-ui";
 import { Icon } from "./Icon.tsx";
 
+/** Their names; what has none is not shown. */
 export interface ToolLinksProps {
-  readonly audit: string;
-  readonly admin: string;
+  readonly hub: string | null;
+  readonly audit: string | null;
+  readonly admin: string | null;
 }
 
 /** The foot of the rail: the pages about the server itself. */
-export function ToolLinks({ audit, admin }: ToolLinksProps) {
+export function ToolLinks({ hub, audit, admin }: ToolLinksProps) {
   return (
     <>
-      <ToolLink to="/audit" icon={ScanSearch} label={audit} />
-      <ToolLink to="/admin" icon={SlidersHorizontal} label={admin} />
+      {hub ? <ToolLink to="/hub" icon={Activity} label={hub} /> : null}
+      {audit ? <ToolLink to="/audit" icon={ScanSearch} label={audit} /> : null}
+      {admin ? <ToolLink to="/admin" icon={SlidersHorizontal} label={admin} /> : null}
     </>
   );
 }
 
-function ToolLink({ to, icon, label }: { readonly to: "/audit" | "/admin"; readonly icon: LucideIcon; readonly label: string }) {
+interface ToolLinkProps {
+  readonly to: "/hub" | "/audit" | "/admin";
+  readonly icon: LucideIcon;
+  readonly label: string;
+}
+
+function ToolLink({ to, icon, label }: ToolLinkProps) {
   return (
     <Tooltip.Root>
       <Tooltip.Trigger asChild>

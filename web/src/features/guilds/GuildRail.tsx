@@ -3,7 +3,7 @@ import type { GuildRecord } from "@nexus/sdk/store/state";
 import { Link, useParams } from "@tanstack/react-router";
 import { Plus, SunMoon, Ticket } from "lucide-react";
 import { Tooltip } from "radix-ui";
-import { useSelect } from "../../app/ClientContext.tsx";
+import { useClient, useSelect } from "../../app/ClientContext.tsx";
 import { openDialog } from "../../app/view.ts";
 import { useTranslation } from "../../i18n/useTranslation.ts";
 import { toggleTheme } from "../../look/preferences.ts";
@@ -17,6 +17,7 @@ import { ToolLinks } from "../../ui/ToolLinks.tsx";
 export function GuildRail() {
   const { t } = useTranslation();
   const guilds = useSelect(guildsInOrder);
+  const isAdministrator = useClient().tokens.user?.admin ?? false;
   return (
     <nav className="rail" data-nx-part="guild-rail" aria-label={t("guilds.rail")}>
       <Link
@@ -51,7 +52,7 @@ export function GuildRail() {
         </MenuItem>
       </Menu>
       <span className="flex-1" />
-      <ToolLinks audit={t("guilds.audit")} admin={t("guilds.admin")} />
+      <ToolLinks hub={isAdministrator ? t("guilds.hub") : null} audit={t("guilds.audit")} admin={t("guilds.admin")} />
       <IconButton icon={SunMoon} large className="tile" data-kind="tool" tip="right" label={t("guilds.theme")} onClick={toggleTheme} />
     </nav>
   );

@@ -74,11 +74,19 @@ function PersonRow({ person, channelId, chosen, onChoose }: PersonRowProps) {
     <button type="button" className="person" aria-expanded={chosen} onClick={onChoose}>
       <Avatar id={person.user.id} size="var(--nx-avatar-sm)" />
       <span>
-        <b className="cut">{mine ? t("members.you", { name: person.name }) : person.name}</b>
+        <b className="cut">
+          {mine ? t("members.you", { name: person.name }) : person.name} <BotTag user={person.user} />
+        </b>
         <small className="cut">{writing ? t("members.writing") : since}</small>
       </span>
     </button>
   );
+}
+
+/** Stands beside the name of a program. */
+function BotTag({ user }: { readonly user: Person["user"] }) {
+  const { t } = useTranslation();
+  return user.bot ? <span className="tag">{t("members.bot")}</span> : null;
 }
 
 interface PeekProps {
@@ -97,7 +105,9 @@ function Peek({ person, guildId, isOwner }: PeekProps) {
       <header>
         <Avatar id={person.user.id} size={44} />
         <div className="cut">
-          <b className="cut">{person.name}</b>
+          <b className="cut">
+            {person.name} <BotTag user={person.user} />
+          </b>
           <small className="cut">@{person.user.username}</small>
         </div>
       </header>

@@ -13,6 +13,7 @@ export function RemoveMemberDialog({ guildId, userId, onClose }: RemoveMemberDia
   const { t } = useTranslation();
   const client = useClient();
   const name = useSelect((state) => nameOf(state, userId, guildId) ?? "");
+  const isBot = useSelect((state) => state.users.get(userId)?.bot ?? false);
   const remove = async () => {
     await client.rest.removeMember(guildId, userId);
     onClose();
@@ -20,7 +21,7 @@ export function RemoveMemberDialog({ guildId, userId, onClose }: RemoveMemberDia
   return (
     <ConfirmDialog
       title={t("members.removeTitle", { name })}
-      lead={t("members.removeLead")}
+      lead={t(isBot ? "members.removeLeadBot" : "members.removeLead")}
       keep={t("members.keep")}
       act={t("members.remove")}
       onAct={remove}

@@ -21,6 +21,7 @@ export interface MessageRowProps {
 export const MessageRow = memo(function MessageRow({ row, guildId, channelName }: MessageRowProps) {
   const { t } = useTranslation();
   const name = useSelect((state) => nameOf(state, row.authorId, guildId)) ?? t("messages.person");
+  const isBot = useSelect((state) => state.users.get(row.authorId)?.bot ?? false);
   const time = clockTime(row.atMs);
   return (
     <>
@@ -50,6 +51,7 @@ export const MessageRow = memo(function MessageRow({ row, guildId, channelName }
           {row.first ? (
             <div className="who">
               <b style={{ color: personColour(row.authorId) }}>{name}</b>
+              {isBot ? <span className="tag">{t("members.bot")}</span> : null}
               <time dateTime={new Date(row.atMs).toISOString()} title={fullTime(row.atMs)}>
                 {time}
               </time>

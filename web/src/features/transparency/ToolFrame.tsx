@@ -9,7 +9,7 @@ import { toggleTheme } from "../../look/preferences.ts";
 import { Icon } from "../../ui/Icon.tsx";
 import { IconButton } from "../../ui/IconButton.tsx";
 import { Logo } from "../../ui/Logo.tsx";
-import { ToolLinks } from "../../ui/ToolLinks.tsx";
+import { ToolRail } from "../../ui/ToolRail.tsx";
 
 export interface Section {
   /** Also the id of its element. */
@@ -32,14 +32,7 @@ export function ToolFrame({ page, title, sections, children }: ToolFrameProps) {
   return (
     <Tooltip.Provider delayDuration={500} skipDelayDuration={200}>
       <div className="frame tool" data-people="closed" data-level="conversation">
-        <nav className="rail" data-nx-part="tool-rail" aria-label={t("tools.rail")}>
-          <Link to="/" className="tile" data-kind="ghost" aria-label={t("tools.home")}>
-            <Logo />
-          </Link>
-          <span className="flex-1" />
-          <ToolLinks audit={t("tools.audit")} admin={t("tools.admin")} />
-          <IconButton icon={SunMoon} large className="tile" data-kind="tool" tip="right" label={t("tools.theme")} onClick={toggleTheme} />
-        </nav>
+        <ToolRail />
         <aside className="list" aria-label={t("tools.sections")}>
           <div className="bar">
             <b className="guild-name">{title}</b>
