@@ -54,6 +54,9 @@ use stats::Meters;
 /// The account that writes what rules say. It joins a community the first time a rule writes there.
 pub const HUB_BOT: &str = "nexus-hub";
 
+/// What the source of an event begins with that a reactor made.
+pub(crate) const REACTOR_SOURCE: &str = "reactor/";
+
 /// What the operator chose.
 pub struct HubSettings {
     /// The types that there are.
@@ -215,6 +218,14 @@ impl Hub {
     /// The types that there are.
     pub fn types(&self) -> &TypeRegistry {
         &self.0.settings.types
+    }
+
+    /// A variable of the environment, if a rule of the folder names it. Text that is only tried must not ask for others: whoever may
+    /// run it dry may look after rules, not into the environment.
+    fn named_variable(&self, name: &str) -> Option<String> {
+        let rules = self.reactors().into_iter().filter_map(|reactor| self.rule(&reactor.name));
+        let is_named = rules.into_iter().any(|rule| rule.variables().any(|named| named == name));
+        self.0.settings.environment.get(name).filter(|_| is_named).cloned()
     }
 
     /// Who may send events.

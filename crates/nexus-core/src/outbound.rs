@@ -85,6 +85,9 @@ pub enum CallError {
     /// Its name leads nowhere.
     #[error("Nobody knows the host {0}. Correct the url, or look after the name server.")]
     NoHost(String),
+    /// Its name was not looked up: others are, and the name server does not keep up.
+    #[error("Too many names are being looked up. Look after the name server, or the names that it does not answer.")]
+    Busy,
     /// Nobody listens there, or not in the language of the web.
     #[error("Could not connect to {0}. Look whether it runs.")]
     Connect(String),
@@ -119,7 +122,8 @@ impl CallError {
         matches!(self, Self::BadUrl(_) | Self::BadHeader(_))
     }
 
-    /// Did the other side fail to be there, rather than say something we do not like? Such failures open the breaker.
+    /// Did the other side fail to be there, rather than say something we do not like? Such failures open the breaker. That we could not
+    /// ask ([`CallError::Busy`]) says nothing about it.
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::NoHost(_) | Self::Connect(_) | Self::Timeout { .. } | Self::Broken(_))
     }
@@ -167,5 +171,16 @@ impl Outbound {
     /// [`CallError::BadUrl`], [`CallError::Blocked`].
     pub fn check(&self, url: &str) -> Result<(), CallError> {
         (self.check)(url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_could_not_be_asked_is_asked_again_and_is_not_to_blame() {
+        assert!(!CallError::Busy.is_final() && !CallError::Busy.is_outage());
+        assert!(CallError::NoHost("a.example".into()).is_outage());
     }
 }

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use nexus_types::hub::{EventType, Pattern};
 use nexus_types::limits::REACTOR_CONCURRENCY;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::hub::rules::Rule;
 use crate::hub::webhooks::Endpoint;
@@ -60,6 +60,15 @@ impl Work {
         }
     }
 
+    /// Is it the same as the other?
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Rule(one), Self::Rule(other)) => one.is_same(other),
+            (Self::Webhook(one), Self::Webhook(other)) => one.is_same(other),
+            _ => false,
+        }
+    }
+
     fn concurrency(&self) -> usize {
         match self {
             Self::Rule(rule) => rule.concurrency(),
@@ -69,9 +78,10 @@ impl Work {
 }
 
 /// How the last job ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Last {
-    pub(crate) delivered: bool,
+    /// Why it did not work, if it did not.
+    pub(crate) trouble: Option<Arc<str>>,
     pub(crate) at_ms: i64,
     pub(crate) took_us: i64,
 }
@@ -87,6 +97,10 @@ pub(crate) struct Reactor {
     pub(crate) waiting: AtomicI64,
     pub(crate) dead: AtomicI64,
     breaker: Mutex<Breaker>,
+    /// When it was last told to go on after a pause: no job's time counts from before.
+    pub(crate) resumed_ms: AtomicI64,
+    /// Does it get no events any more?
+    ended: watch::Sender<bool>,
     last: Mutex<Option<Last>>,
 }
 
@@ -100,6 +114,8 @@ impl Reactor {
             waiting: AtomicI64::new(0),
             dead: AtomicI64::new(0),
             breaker: Mutex::default(),
+            resumed_ms: AtomicI64::new(0),
+            ended: watch::Sender::new(false),
             last: Mutex::default(),
         }
     }
@@ -109,11 +125,30 @@ impl Reactor {
         self.work.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// From now on it does this. Jobs that wait are done so, too, and at once: what was in their way may be mended.
+    /// From now on it does this. Jobs that wait are done so, too, and at once: what was in their way may be mended. If nothing changed,
+    /// nothing is done.
     pub(crate) fn change(&self, work: Work) {
+        if self.work().is_same(&work) {
+            return;
+        }
         *self.work.write().unwrap_or_else(PoisonError::into_inner) = work;
         self.breaker().succeeded();
         self.wake.notify_one();
+    }
+
+    /// It gets no events any more, and its foreman ends.
+    pub(crate) fn end(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Did it end?
+    pub(crate) fn has_ended(&self) -> bool {
+        *self.ended.borrow()
+    }
+
+    /// Changes when it ends.
+    pub(crate) fn ending(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
     }
 
     pub(crate) fn breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -121,7 +156,7 @@ impl Reactor {
     }
 
     pub(crate) fn last(&self) -> Option<Last> {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn note_last(&self, last: Last) {

@@ -262,6 +262,8 @@ pub const DISPATCH_ENTRIES_MAX: usize = 200;
 pub const DISPATCH_ROWS_MAX: usize = 400;
 /// Jobs of one reactor that may wait; one more is a dead letter at once.
 pub const JOBS_WAITING_MAX: i64 = 200_000;
+/// Dead letters; of more, the oldest are forgotten.
+pub const DEAD_LETTERS_MAX: i64 = 100_000;
 /// How many times an event may be made of an event before it is taken for a loop.
 pub const HOPS_MAX: i64 = 8;
 /// For how long a job may be worked on before another worker takes it.
@@ -306,6 +308,12 @@ pub const OUTBOUND_IDLE_PER_HOST: usize = 4;
 pub const OUTBOUND_IDLE_MS: u64 = 30_000;
 /// Names that are looked up at once.
 pub const OUTBOUND_LOOKUPS_MAX: usize = 64;
+/// Of them, names that were not found promptly the last time, or never asked for.
+pub const OUTBOUND_LOOKUPS_UNPROVEN: usize = OUTBOUND_LOOKUPS_MAX / 2;
+/// Of these, names of one domain.
+pub const OUTBOUND_LOOKUPS_PER_DOMAIN: usize = 8;
+/// Names that were found promptly and are remembered, without their addresses.
+pub const OUTBOUND_NAMES_PROVEN: usize = 1_024;
 /// Private hosts and networks that an operator may list.
 pub const OUTBOUND_PRIVATE_MAX: usize = 100;
 /// Bytes of a request's or an answer's body that the delivery log keeps.
@@ -320,6 +328,10 @@ pub const URL_BYTES_MAX: usize = 2_048;
 pub const DESCRIPTION_CHARS_MAX: usize = 200;
 /// Tickets for streams that were given out and not used.
 pub const TICKETS_MAX: usize = 10_000;
+/// Of them, those of all sources together, so that administrators always get one.
+pub const TICKETS_OF_SOURCES_MAX: usize = 8_000;
+/// Those of one source, of one person's login, or of all administrators' tokens.
+pub const TICKETS_PER_READER_MAX: usize = 1_000;
 /// For how long a ticket is good.
 pub const TICKET_MS: i64 = 30 * SECOND_MS;
 /// Streams of one node.

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexus_types::ErrorCode;
 use nexus_types::hub::EventType;
 use nexus_types::ids::{LoginId, UserId};
-use nexus_types::limits::{SECOND_MS, TICKET_MS, TICKETS_MAX};
+use nexus_types::limits::{SECOND_MS, TICKET_MS, TICKETS_MAX, TICKETS_OF_SOURCES_MAX, TICKETS_PER_READER_MAX};
 use sha2::{Digest, Sha256};
 
 use super::sources::SourceAccess;
@@ -55,6 +55,14 @@ impl Access {
         !matches!(self, Self::Source(_))
     }
 
+    /// Is this the same source, login or kind of token, whatever its rights?
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Source(one), Self::Source(other)) => one.name == other.name,
+            (one, other) => one == other,
+        }
+    }
+
     /// In words, for a list of who listens.
     pub fn words(&self) -> String {
         match self {
@@ -69,6 +77,15 @@ impl Access {
 #[derive(Default)]
 pub(super) struct Tickets(Mutex<HashMap<[u8; 32], (Access, i64)>>);
 
+/// Is there no room for one more ticket of this access? Each may hold some, and all sources together leave some to administrators.
+fn is_full(tickets: &HashMap<[u8; 32], (Access, i64)>, access: &Access) -> bool {
+    let of = |counted: &dyn Fn(&Access) -> bool| tickets.values().filter(|(access, _)| counted(access)).count();
+    let is_source = |access: &Access| !access.is_admin();
+    tickets.len() >= TICKETS_MAX
+        || of(&|other| other.is_like(access)) >= TICKETS_PER_READER_MAX
+        || is_source(access) && of(&is_source) >= TICKETS_OF_SOURCES_MAX
+}
+
 /// The use cases of tickets.
 pub struct AccessView<'a> {
     pub(super) tickets: &'a Tickets,
@@ -79,17 +96,18 @@ impl AccessView<'_> {
     /// A ticket that opens one stream within [`TICKET_MS`].
     ///
     /// # Errors
-    /// [`ErrorCode::MissingPermission`] for who may not read, [`ErrorCode::RateLimited`] if too many were given out and not used.
+    /// [`ErrorCode::MissingPermission`] for who may not read, [`ErrorCode::RateLimited`] if too many were given out and not used:
+    /// to this reader, or altogether.
     pub fn ticket(&self, access: Access) -> Result<String> {
         if !access.is_reader() {
             return Err(ErrorCode::MissingPermission.into());
         }
         let now_ms = self.clock.now_ms();
         let mut tickets = self.tickets.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if tickets.len() >= TICKETS_MAX {
+        if is_full(&tickets, &access) {
             tickets.retain(|_, (_, until_ms)| now_ms < *until_ms);
         }
-        if tickets.len() >= TICKETS_MAX {
+        if is_full(&tickets, &access) {
             return Err(Error::later(ErrorCode::RateLimited, SECOND_MS));
         }
         let ticket = URL_SAFE_NO_PAD.encode(self.clock.random::<32>());
@@ -127,6 +145,18 @@ mod tests {
         assert_eq!(view.redeem("nobody's"), None);
     }
 
+    fn source(number: usize) -> Access {
+        Access::Source(SourceAccess {
+            name: format!("gauge-{number}").into(),
+            patterns: vec![].into(),
+            reads: true,
+        })
+    }
+
+    fn is_refused(given: Result<String>) -> bool {
+        given.is_err_and(|error| error.code() == Some(ErrorCode::RateLimited))
+    }
+
     #[test]
     fn tickets_are_bounded_and_old_ones_make_room() {
         let (tickets, clock) = (Tickets::default(), Clock::fixed(1_795_166_227_000));
@@ -134,11 +164,42 @@ mod tests {
             tickets: &tickets,
             clock: &clock,
         };
-        for _ in 0..TICKETS_MAX {
-            view.ticket(Access::Admin).expect("there is room");
+        for access in [Access::Admin, source(1)] {
+            for _ in 0..TICKETS_PER_READER_MAX {
+                view.ticket(access.clone()).expect("there is room");
+            }
+            assert!(is_refused(view.ticket(access)));
         }
-        assert_eq!(view.ticket(Access::Admin).expect_err("full").code(), Some(ErrorCode::RateLimited));
+        assert!(view.ticket(source(2)).is_ok(), "others have theirs");
+        // Other rights are no other source.
+        let Access::Source(wider) = source(1) else { panic!("a source") };
+        let patterns = vec![nexus_types::hub::Pattern::All].into();
+        assert!(is_refused(view.ticket(Access::Source(SourceAccess { patterns, ..wider }))));
         clock.set(1_795_166_227_000 + TICKET_MS);
-        assert!(view.ticket(Access::Admin).is_ok());
+        for access in [Access::Admin, source(1)] {
+            assert!(view.ticket(access).is_ok());
+        }
+    }
+
+    #[test]
+    fn sources_leave_tickets_to_administrators() {
+        let (tickets, clock) = (Tickets::default(), Clock::fixed(1_795_166_227_000));
+        let view = AccessView {
+            tickets: &tickets,
+            clock: &clock,
+        };
+        let given = (0..TICKETS_MAX)
+            .take_while(|number| view.ticket(source(number / 100)).is_ok())
+            .count();
+        assert_eq!(given, TICKETS_OF_SOURCES_MAX);
+        let (user, login) = (UserId(1), LoginId(1));
+        for access in [Access::Admin, Access::Administrator { user, login }] {
+            for _ in 0..TICKETS_PER_READER_MAX {
+                view.ticket(access.clone()).expect("there is room");
+            }
+        }
+        assert_eq!(tickets.0.lock().expect("nobody panicked").len(), TICKETS_MAX);
+        let login = LoginId(2);
+        assert!(is_refused(view.ticket(Access::Administrator { user, login })));
     }
 }

@@ -3,9 +3,9 @@
 //! The folder is looked at every second, and a rule that changed is in force with the next event. A rule that can't be read any more
 //! stays as it was, and what is wrong with it is shown.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use nexus_store::sql::reactors as rows;
@@ -25,18 +25,78 @@ use crate::reactors::{Reactor, WEBHOOK_PREFIX, Work, foreman};
 /// How often the folder is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// All reactors. Those that are served, in the order of their names, and what else there is to say.
+/// All reactors, and what else there is to say of rules.
 #[derive(Default)]
-pub(super) struct Catalogue(RwLock<State>);
+pub(super) struct Catalogue {
+    state: RwLock<State>,
+    /// Held by whoever makes a new list.
+    alone: tokio::sync::Mutex<()>,
+}
 
 #[derive(Default)]
 struct State {
-    /// Those that get events.
+    /// Those that get events, in the order of their names. Each has a foreman.
     active: Arc<[Arc<Reactor>]>,
-    /// Every reactor that had a foreman since the start; its foreman goes on with what waits.
-    known: HashMap<Arc<str>, Arc<Reactor>>,
     rules: LoadedRules,
+    /// Rules whose files were not there at the last look, and that go on until the next.
+    missing: HashSet<String>,
     fingerprint: Option<Fingerprint>,
+}
+
+/// Where a reactor comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Rules,
+    Webhooks,
+}
+
+impl Family {
+    fn of(name: &str) -> Self {
+        if name.starts_with(WEBHOOK_PREFIX) {
+            Self::Webhooks
+        } else {
+            Self::Rules
+        }
+    }
+
+    /// Why one that ended does nothing more.
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Rules => {
+                "The rule does not run any more: it was removed, switched off or can't be read. Let it run again, then replay this."
+            }
+            Self::Webhooks => "The webhook was switched off. Switch it on, then replay this.",
+        }
+    }
+}
+
+impl State {
+    /// Takes over what was read. A rule that can't be read any more stays as it was, and so does one whose file was there until now: an
+    /// editor may be writing it. Says whether there is nothing to look at again.
+    fn take_over(&mut self, mut loaded: LoadedRules) -> bool {
+        let before = std::mem::take(&mut self.rules);
+        let missing_before = std::mem::take(&mut self.missing);
+        let mut is_final = !loaded.is_unknown;
+        for rule in before.rules {
+            let name = rule.name();
+            let is_named = |rules: &[Arc<Rule>]| rules.iter().any(|one| one.name() == name);
+            if is_named(&loaded.rules) || is_named(&loaded.idle) || is_named(&loaded.off) {
+                continue;
+            }
+            let file = format!("{name}.toml");
+            let is_refused = loaded.refused.iter().any(|fault| fault.file == file);
+            if !is_refused && !loaded.is_unknown {
+                if missing_before.contains(name) {
+                    continue;
+                }
+                self.missing.insert(name.to_owned());
+                is_final = false;
+            }
+            loaded.rules.push(rule);
+        }
+        self.rules = loaded;
+        is_final
+    }
 }
 
 /// How it stands with a reactor.
@@ -55,8 +115,6 @@ pub enum ReactorState {
     Resting,
     /// A person switched it off.
     Off,
-    /// Its file is gone, and jobs of it wait.
-    Gone,
 }
 
 /// # Shape
@@ -73,7 +131,8 @@ pub struct LastRun {
 ///
 /// # Shape
 /// `{"name", "kind": "rule"|"webhook", "description", "on": [pattern], "state", "reason": string|null, "file": string|null,
-/// "line": int|null, "waiting", "dead", "rest_until": ms|null, "last": {..}|null}`
+/// "line": int|null, "waiting", "dead", "rest_since": ms|null, "rest_until": ms|null,
+/// "last": {..}|null}`
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the shape says it")]
 pub struct ReactorInfo {
@@ -87,6 +146,7 @@ pub struct ReactorInfo {
     pub line: Option<usize>,
     pub waiting: i64,
     pub dead: i64,
+    pub rest_since: Option<i64>,
     pub rest_until: Option<i64>,
     pub last: Option<LastRun>,
 }
@@ -113,12 +173,13 @@ pub(super) async fn watch(hub: Hub, mut stop: watch::Receiver<bool>) {
 impl Hub {
     pub(super) async fn load_catalogue(&self) -> Result<()> {
         self.reload_rules().await?;
-        self.reload_webhooks().await
+        self.reload_webhooks().await?;
+        self.give_up_orphans().await
     }
 
     /// The reactors that get events.
     pub(crate) fn reactors_now(&self) -> Arc<[Arc<Reactor>]> {
-        self.0.catalogue.0.read().unwrap_or_else(PoisonError::into_inner).active.clone()
+        self.catalogue().active.clone()
     }
 
     /// Was this written by the hub's own bot?
@@ -129,6 +190,7 @@ impl Hub {
 
     /// Reads the rules anew if a file changed.
     async fn reload_rules(&self) -> Result<()> {
+        let _alone = self.0.catalogue.alone.lock().await;
         let hub = self.clone();
         // Files may be on a slow disk.
         let read = tokio::task::spawn_blocking(move || hub.read_rules()).await;
@@ -138,25 +200,25 @@ impl Hub {
         for fault in &loaded.refused {
             tracing::warn!(file = %fault.file, line = fault.line, reason = %fault.reason, "a rule is refused: {fault}");
         }
-        let before = std::mem::take(&mut self.catalogue_mut().rules);
-        let loaded = keep_refused(loaded, &before);
-        let wanted: Vec<_> = loaded
-            .rules
-            .iter()
-            .map(|rule| (Arc::<str>::from(rule.name()), Work::Rule(rule.clone())))
-            .collect();
-        {
+        let wanted: Vec<_> = {
             let mut state = self.catalogue_mut();
-            state.fingerprint = Some(fingerprint);
-            state.rules = loaded;
-        }
-        self.install(wanted, |name| !name.starts_with(WEBHOOK_PREFIX)).await
+            let is_final = state.take_over(loaded);
+            // What may have been a moment of the file system is looked at once more.
+            state.fingerprint = is_final.then_some(fingerprint);
+            let works = state
+                .rules
+                .rules
+                .iter()
+                .map(|rule| (Arc::<str>::from(rule.name()), Work::Rule(rule.clone())));
+            works.collect()
+        };
+        self.install(wanted, &Family::Rules).await
     }
 
     fn read_rules(&self) -> Option<(Fingerprint, LoadedRules)> {
         let folder = &self.0.settings.reactors_dir;
         let fingerprint = rules::fingerprint(folder);
-        let known = self.0.catalogue.0.read().unwrap_or_else(PoisonError::into_inner).fingerprint;
+        let known = self.catalogue().fingerprint;
         if known.as_ref() == Some(&fingerprint) {
             return None;
         }
@@ -166,62 +228,66 @@ impl Hub {
 
     /// Reads the webhooks anew.
     pub(super) async fn reload_webhooks(&self) -> Result<()> {
+        // From the reading to the end: of two that overlap, the later reading is the later list.
+        let _alone = self.0.catalogue.alone.lock().await;
         let endpoints = self.endpoints().await?;
         let wanted: Vec<_> = endpoints
             .into_iter()
             .map(|endpoint| (Arc::<str>::from(reactor_name(endpoint.id)), Work::Webhook(Arc::new(endpoint))))
             .collect();
-        let served: HashSet<_> = wanted.iter().map(|(name, _)| name.clone()).collect();
-        self.install(wanted, |name| name.starts_with(WEBHOOK_PREFIX)).await?;
-        self.give_up_unserved(&served).await
+        self.install(wanted, &Family::Webhooks).await
     }
 
-    /// What waits for a webhook that is not served any more has nobody to go to.
-    async fn give_up_unserved(&self, served: &HashSet<Arc<str>>) -> Result<()> {
-        let known: Vec<_> = self.catalogue_mut().known.keys().cloned().collect();
-        for name in known
-            .into_iter()
-            .filter(|name| name.starts_with(WEBHOOK_PREFIX) && !served.contains(name))
-        {
-            self.give_up(&name, "The webhook was switched off. Switch it on, then replay this.")
-                .await?;
-        }
-        Ok(())
+    /// Makes dead letters of what waits for a reactor that is not served any more.
+    pub(super) async fn give_up(&self, reactor: &Reactor) -> Result<()> {
+        let reason = Family::of(&reactor.name).reason();
+        self.give_up_named(&reactor.name, reason).await.map(drop)
     }
 
-    async fn give_up(&self, name: &Arc<str>, reason: &'static str) -> Result<()> {
+    async fn give_up_named(&self, name: &Arc<str>, reason: &'static str) -> Result<()> {
         let now_ms = self.0.clock.now_ms();
         loop {
             let (rows_max, owned) = (ROWS_PER_JOB_MAX as i64, name.clone());
             let job = async move |tx: &mut Tx<'_>| rows::give_up(tx, &owned, reason, rows_max, now_ms).await;
-            let given_up = self.0.db.write_background::<_, StoreError, _>(job).await?;
-            if let Some(reactor) = self.reactor(name) {
-                reactor.waiting.fetch_sub(given_up as i64, Ordering::Relaxed);
-                reactor.dead.fetch_add(given_up as i64, Ordering::Relaxed);
-            }
-            if given_up == 0 {
+            if self.0.db.write_background::<_, StoreError, _>(job).await? == 0 {
                 return Ok(());
             }
         }
     }
 
-    fn catalogue_mut(&self) -> std::sync::RwLockWriteGuard<'_, State> {
-        self.0.catalogue.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn reactor(&self, name: &str) -> Option<Arc<Reactor>> {
-        self.0
-            .catalogue
+    /// What waits for reactors that there are not has nobody to do it.
+    pub(super) async fn give_up_orphans(&self) -> Result<()> {
+        let waiting = self
             .0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .known
-            .get(name)
-            .cloned()
+            .db
+            .read::<_, StoreError, _>(async |tx: &mut Tx<'_>| rows::with_waiting(tx).await)
+            .await?;
+        let is_unknown = self.catalogue().rules.is_unknown;
+        for name in waiting {
+            let name: Arc<str> = name.into();
+            let family = Family::of(&name);
+            if self.reactor(&name).is_none() && !(is_unknown && family == Family::Rules) {
+                self.give_up_named(&name, family.reason()).await?;
+            }
+        }
+        Ok(())
     }
 
-    /// Lets these be the active ones among those of a kind.
-    async fn install(&self, wanted: Vec<(Arc<str>, Work)>, is_of_kind: impl Fn(&str) -> bool) -> Result<()> {
+    fn catalogue(&self) -> RwLockReadGuard<'_, State> {
+        self.0.catalogue.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn catalogue_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.catalogue.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The reactor of that name, if it gets events.
+    fn reactor(&self, name: &str) -> Option<Arc<Reactor>> {
+        self.catalogue().active.iter().find(|reactor| *reactor.name == *name).cloned()
+    }
+
+    /// Lets these be the active ones of a family. Those that were and are not any more end, and what waits for them is given up.
+    async fn install(&self, wanted: Vec<(Arc<str>, Work)>, family: &Family) -> Result<()> {
         let mut active = vec![];
         for (name, work) in wanted {
             if let Some(reactor) = self.reactor(&name) {
@@ -235,23 +301,37 @@ impl Hub {
                 Ok::<_, StoreError>((paused, rows::counts(tx, &owned).await?))
             };
             let (paused, counts) = self.0.db.read(job).await?;
-            let reactor = Arc::new(Reactor::new(name.clone(), work, paused));
+            let reactor = Arc::new(Reactor::new(name, work, paused));
             reactor.waiting.store(counts.waiting, Ordering::Relaxed);
             reactor.dead.store(counts.dead, Ordering::Relaxed);
-            self.catalogue_mut().known.insert(name, reactor.clone());
             self.spawn(foreman::run(self.clone(), reactor.clone(), self.stopped()));
             active.push(reactor);
         }
-        let mut state = self.catalogue_mut();
-        active.extend(state.active.iter().filter(|reactor| !is_of_kind(&reactor.name)).cloned());
-        active.sort_by(|one, other| one.name.cmp(&other.name));
-        state.active = active.into();
+        let ended: Vec<_> = {
+            let mut state = self.catalogue_mut();
+            let (same_family, others): (Vec<_>, Vec<_>) = state
+                .active
+                .iter()
+                .cloned()
+                .partition(|reactor| Family::of(&reactor.name) == *family);
+            let stays = |reactor: &Arc<Reactor>| active.iter().any(|one| one.name == reactor.name);
+            let ended = same_family.into_iter().filter(|reactor| !stays(reactor)).collect();
+            active.extend(others);
+            active.sort_by(|one, other| one.name.cmp(&other.name));
+            state.active = active.into();
+            ended
+        };
+        for reactor in ended {
+            // Before what waits is given up: whoever adds a job after that sees that it has to do the same.
+            reactor.end();
+            self.give_up(&reactor).await?;
+        }
         Ok(())
     }
 
     /// All reactors, also those that can't run.
     pub fn reactors(&self) -> Vec<ReactorInfo> {
-        let state = self.0.catalogue.0.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.catalogue();
         let mut infos: Vec<_> = state.active.iter().map(|reactor| info(reactor, &state.rules)).collect();
         let is_known = |infos: &[ReactorInfo], name: &str| infos.iter().any(|info| info.name == name);
         for rule in &state.rules.idle {
@@ -264,17 +344,6 @@ impl Hub {
             let name = fault.file.trim_end_matches(".toml");
             if !is_known(&infos, name) {
                 infos.push(refused(name, fault));
-            }
-        }
-        let gone = state.known.values().filter(|reactor| reactor.waiting.load(Ordering::Relaxed) > 0);
-        for reactor in gone {
-            if !is_known(&infos, &reactor.name) {
-                let reason = Some("Its file is gone. What waits is still done as it said.".to_owned());
-                infos.push(ReactorInfo {
-                    state: ReactorState::Gone,
-                    reason,
-                    ..info(reactor, &state.rules)
-                });
             }
         }
         infos.sort_by(|one, other| one.name.cmp(&other.name));
@@ -302,7 +371,10 @@ impl Hub {
         let owned = reactor.name.clone();
         let job = async move |tx: &mut Tx<'_>| rows::set_paused(tx, &owned, paused).await;
         self.0.db.write::<_, StoreError, _>(job).await?;
-        reactor.paused.store(paused, Ordering::Relaxed);
+        let was_paused = reactor.paused.swap(paused, Ordering::Relaxed);
+        if was_paused && !paused {
+            reactor.resumed_ms.store(self.0.clock.now_ms(), Ordering::Relaxed);
+        }
         if !paused {
             reactor.breaker().succeeded();
         }
@@ -317,21 +389,10 @@ impl Hub {
 
     /// The rule of that name, whether it can run or not.
     pub(super) fn rule(&self, name: &str) -> Option<Arc<Rule>> {
-        let state = self.0.catalogue.0.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.catalogue();
         let all = state.rules.rules.iter().chain(&state.rules.idle).chain(&state.rules.off);
         all.into_iter().find(|rule| rule.name() == name).cloned()
     }
-}
-
-/// A rule whose file can't be read now stays as it was.
-fn keep_refused(mut loaded: LoadedRules, before: &LoadedRules) -> LoadedRules {
-    for rule in &before.rules {
-        let file = format!("{}.toml", rule.name());
-        if loaded.refused.iter().any(|fault| fault.file == file) {
-            loaded.rules.push(rule.clone());
-        }
-    }
-    loaded
 }
 
 fn info(reactor: &Reactor, rules: &LoadedRules) -> ReactorInfo {
@@ -343,7 +404,8 @@ fn info(reactor: &Reactor, rules: &LoadedRules) -> ReactorInfo {
     let fault = file
         .as_ref()
         .and_then(|file| rules.refused.iter().find(|fault| fault.file == *file));
-    let rest = reactor.breaker().rest();
+    let (rest, last) = (reactor.breaker().rest(), reactor.last());
+    let trouble = last.as_ref().and_then(|last| last.trouble.as_deref());
     let (state, reason) = if reactor.is_paused() {
         (ReactorState::Paused, Some("A person paused it.".to_owned()))
     } else if let Some(fault) = fault {
@@ -354,10 +416,10 @@ fn info(reactor: &Reactor, rules: &LoadedRules) -> ReactorInfo {
     } else if rest.is_some() {
         (
             ReactorState::Resting,
-            Some("The other side did not answer several times in a row.".to_owned()),
+            Some(format!("{} That was so several times in a row.", trouble.unwrap_or("No answer."))),
         )
     } else {
-        (ReactorState::Active, None)
+        (ReactorState::Active, trouble.map(str::to_owned))
     };
     let description = match &work {
         Work::Rule(rule) => rule.description().to_owned(),
@@ -375,9 +437,10 @@ fn info(reactor: &Reactor, rules: &LoadedRules) -> ReactorInfo {
         file,
         waiting: reactor.waiting.load(Ordering::Relaxed).max(0),
         dead: reactor.dead.load(Ordering::Relaxed).max(0),
+        rest_since: rest.map(|(since_ms, _)| since_ms),
         rest_until: rest.map(|(_, until_ms)| until_ms),
-        last: reactor.last().map(|last| LastRun {
-            state: if last.delivered { "delivered" } else { "failed" },
+        last: last.map(|last| LastRun {
+            state: if last.trouble.is_none() { "delivered" } else { "failed" },
             at: last.at_ms,
             took_ms: last.took_us as f64 / 1_000.0,
         }),
@@ -397,6 +460,7 @@ fn still(rule: &Rule, state: ReactorState, reason: Option<String>) -> ReactorInf
         line: None,
         waiting: 0,
         dead: 0,
+        rest_since: None,
         rest_until: None,
         last: None,
     }
@@ -414,6 +478,7 @@ fn refused(name: &str, fault: &RuleError) -> ReactorInfo {
         line: Some(fault.line),
         waiting: 0,
         dead: 0,
+        rest_since: None,
         rest_until: None,
         last: None,
     }

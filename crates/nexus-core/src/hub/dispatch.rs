@@ -4,6 +4,7 @@
 //! all in one write. So nothing is passed over and nothing is made twice, wherever the process dies. It never waits for a reactor.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,8 +17,8 @@ use nexus_types::hub::HubEvent;
 use nexus_types::limits::{DISPATCH_ENTRIES_MAX, DISPATCH_ROWS_MAX, HOPS_MAX, JOBS_WAITING_MAX, MINUTE_MS};
 use tokio::sync::watch;
 
-use super::rules::Facts;
-use super::{Hub, platform};
+use super::rules::{Facts, Rule};
+use super::{Hub, REACTOR_SOURCE, platform};
 use crate::errors::Result;
 use crate::reactors::{Reactor, Work};
 
@@ -84,7 +85,7 @@ async fn pass(hub: &Hub, upto: i64, cursor: &mut i64, stored: &mut i64) -> Resul
     let entries = read(hub, *cursor).await?;
     // Without entries there are positions that nobody has: a restored log leaps over some.
     let last = entries.last().map_or(upto, |entry| entry.position);
-    let (items, last) = plan(hub, &entries, last);
+    let (items, last) = plan(hub, &entries, last).await;
     if items.is_empty() && last - *stored < IDLE_ENTRIES_MAX {
         *cursor = last;
         hub.0.recorded.send_replace(last);
@@ -101,6 +102,10 @@ async fn pass(hub: &Hub, upto: i64, cursor: &mut i64, stored: &mut i64) -> Resul
     hub.0.recorded.send_replace(last);
     for reactor in woken {
         reactor.wake.notify_one();
+        if reactor.has_ended() {
+            // It ended while this was written, and did not see these jobs.
+            hub.give_up(&reactor).await?;
+        }
     }
     Ok(())
 }
@@ -118,11 +123,13 @@ async fn read(hub: &Hub, cursor: i64) -> Result<Vec<Arc<Entry>>> {
 }
 
 /// What is to be written of these entries, as many of them as fit into one write, and the position of the last of them.
-fn plan(hub: &Hub, entries: &[Arc<Entry>], last: i64) -> (Vec<Item>, i64) {
+async fn plan(hub: &Hub, entries: &[Arc<Entry>], last: i64) -> (Vec<Item>, i64) {
     let reactors = hub.reactors_now();
     let (mut items, mut rows) = (vec![], 0);
     for entry in entries {
         let Some((event, is_new)) = hub.event_of(entry) else { continue };
+        // Rules may take their time over an event; others get their turn in between.
+        tokio::task::consume_budget().await;
         let item = Item {
             wishes: wishes(hub, &reactors, &event),
             is_new,
@@ -155,7 +162,7 @@ fn wishes(hub: &Hub, reactors: &[Arc<Reactor>], event: &HubEvent) -> Vec<Wish> {
             Work::Webhook(_) => Ok(Some((event.id.to_string(), None))),
             // What the hub's own bot writes starts no rule, or two rules could talk for ever.
             Work::Rule(_) if hub.is_own_message(event) => Ok(None),
-            Work::Rule(rule) => rule.wants(&facts).map(|wanted| wanted.map(|wanted| (wanted.key, wanted.order_key))),
+            Work::Rule(rule) => wanted(rule, &facts),
         };
         let (key, order_key, dead) = match wanted {
             Ok(None) => continue,
@@ -176,6 +183,15 @@ fn wishes(hub: &Hub, reactors: &[Arc<Reactor>], event: &HubEvent) -> Vec<Wish> {
     wishes
 }
 
+/// What a rule says to an event: key and order. A panic is that rule's own fault.
+fn wanted(rule: &Rule, facts: &Facts<'_>) -> Result<Option<(String, Option<String>)>, String> {
+    match catch_unwind(AssertUnwindSafe(|| rule.wants(facts))) {
+        Ok(Ok(wanted)) => Ok(wanted.map(|wanted| (wanted.key, wanted.order_key))),
+        Ok(Err(fault)) => Err(fault.to_string()),
+        Err(_) => Err("The rule panicked. The server's operator finds it in the log.".to_owned()),
+    }
+}
+
 /// Why a reactor takes no more jobs, if so.
 fn full(reactor: &Reactor) -> Option<String> {
     let waiting = reactor.waiting.load(Ordering::Relaxed);
@@ -192,9 +208,13 @@ async fn write(tx: &mut Tx<'_>, items: Vec<Item>, last: i64, now_ms: i64) -> Res
         }
         let minute = item.event.timestamp / MINUTE_MS;
         *counts.entry((minute, item.event.kind.namespace().to_owned())).or_default() += 1;
-        let is_loop = !item.wishes.is_empty() && !item.is_new && is_loop(tx, &item.event).await?;
+        let makers = if item.wishes.is_empty() {
+            vec![]
+        } else {
+            makers(tx, &item.event).await?
+        };
         for wish in &item.wishes {
-            add(tx, &item.event, wish, is_loop, now_ms).await?;
+            add(tx, &item.event, wish, &makers, now_ms).await?;
         }
     }
     for ((minute, namespace), events) in counts {
@@ -220,15 +240,34 @@ async fn record(tx: &mut Tx<'_>, event: &HubEvent) -> Result<(), StoreError> {
     rows::record(tx, &row).await.map(drop)
 }
 
-/// Was it made of an event that was made of an event, and so on, too often?
-async fn is_loop(tx: &mut Tx<'_>, event: &HubEvent) -> Result<bool, StoreError> {
-    if !event.source.starts_with("reactor/") {
-        return Ok(false);
+/// The reactors in the chain that led to an event, the last one first. It is cut off at [`HOPS_MAX`].
+async fn makers(tx: &mut Tx<'_>, event: &HubEvent) -> Result<Vec<String>, StoreError> {
+    let mut makers = vec![];
+    let (mut source, mut position) = (event.source.clone(), event.position);
+    while let Some(maker) = source.strip_prefix(REACTOR_SOURCE) {
+        makers.push(maker.to_owned());
+        if makers.len() as i64 > HOPS_MAX {
+            break;
+        }
+        let Some(stored) = rows::at(tx, position).await? else { break };
+        let Some(cause) = rows::at(tx, stored.cause).await? else { break };
+        (source, position) = (cause.event.source, stored.cause);
     }
-    Ok(rows::at(tx, event.position).await?.is_some_and(|stored| stored.hops >= HOPS_MAX))
+    Ok(makers)
 }
 
-async fn add(tx: &mut Tx<'_>, event: &HubEvent, wish: &Wish, is_loop: bool, now_ms: i64) -> Result<(), StoreError> {
+/// Why a reactor does not answer an event, if that would be a loop.
+fn looped(makers: &[String], reactor: &str) -> Option<String> {
+    if makers.iter().any(|maker| maker == reactor) {
+        return Some(format!(
+            "This event came of itself: {reactor} is in the chain that led to it. Change what it listens to, then discard this."
+        ));
+    }
+    (makers.len() as i64 > HOPS_MAX)
+        .then(|| format!("This event came of {HOPS_MAX} others in a row. Let rules answer what comes from outside, then discard this."))
+}
+
+async fn add(tx: &mut Tx<'_>, event: &HubEvent, wish: &Wish, makers: &[String], now_ms: i64) -> Result<(), StoreError> {
     let job = NewJob {
         reactor: &wish.reactor.name,
         position: event.position,
@@ -237,8 +276,8 @@ async fn add(tx: &mut Tx<'_>, event: &HubEvent, wish: &Wish, is_loop: bool, now_
         due_ms: now_ms,
         now_ms,
     };
-    let looped = format!("This event came of itself {HOPS_MAX} times over: a rule answers what it makes. Change what it listens to.");
-    let dead = if is_loop { Some(looped.as_str()) } else { wish.dead.as_deref() };
+    let looped = looped(makers, &wish.reactor.name);
+    let dead = looped.as_deref().or(wish.dead.as_deref());
     let (added, counter) = match dead {
         Some(reason) => (reactors::add_dead(tx, &job, reason).await?, &wish.reactor.dead),
         None => (reactors::add(tx, &job).await?, &wish.reactor.waiting),

@@ -125,6 +125,8 @@ pub fn idempotency_key(reactor: &str, key: &str) -> String {
 /// A rule that can be read. If a variable of the environment is not set, it is idle.
 pub struct Rule {
     name: String,
+    /// What the file holds, to see whether it changed.
+    source: String,
     description: String,
     patterns: Vec<Pattern>,
     concurrency: usize,
@@ -155,6 +157,11 @@ impl Rule {
     /// Everything that is wrong with it, in the order of the lines.
     pub fn read(name: &str, source: &str, types: &TypeRegistry, environment: Environment<'_>) -> Result<Self, Vec<RuleError>> {
         reading::read(name, source, types, environment)
+    }
+
+    /// Does the other one say the same, for the same values of the environment?
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.source, &self.environment) == (&other.source, &other.environment)
     }
 
     /// The file's name without `.toml`: the reactor's name.
@@ -225,6 +232,11 @@ impl Rule {
     /// [`TemplateError`] if it can't be made.
     pub fn effects(&self, facts: &Facts<'_>, answer: Option<&Answer>) -> Result<Vec<Effect>, TemplateError> {
         self.following(facts, answer)
+    }
+
+    /// The variables of the environment that it names and that are set.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.environment.keys().map(String::as_str)
     }
 
     /// A text for the delivery log: without the values of the environment that this rule uses.

@@ -233,10 +233,14 @@ impl Sources {
             .await?;
         let stored = rows.into_iter().find(|row| row.name == DEFAULT_SOURCE);
         let before = stored.as_ref().and_then(|row| self.open(&row.secret));
-        if before
-            .as_ref()
-            .is_some_and(|before| before.as_slice() == defaults.current.as_bytes())
-        {
+        let is_same = |sealed: &[u8], secret: &str| self.open(sealed).is_some_and(|known| known.as_slice() == secret.as_bytes());
+        let is_known = stored.as_ref().is_some_and(|row| is_same(&row.secret, &defaults.current));
+        // One that is named later than the present one is a rotation too, once.
+        let is_named = defaults.previous.as_ref().is_some_and(|named| {
+            let known = stored.as_ref().and_then(|row| row.previous.as_deref());
+            !known.is_some_and(|sealed| is_same(sealed, named))
+        });
+        if is_known && !is_named {
             return Ok(());
         }
         let current = self.seal(&defaults.current);

@@ -190,10 +190,11 @@ impl Hub {
         let from = to - minutes.clamp(1, HUB_MINUTES_KEPT) + 1;
         let midnight = now_ms / DAY_MS * DAY_MS / MINUTE_MS;
         let job = async move |tx: &mut Tx<'_>| {
+            // The end is exclusive there.
             Ok::<_, StoreError>(Found {
-                events: rows::minutes(tx, from, to).await?,
-                reactions: rows::reactions(tx, from, to).await?,
-                today: rows::reactions(tx, midnight, to).await?,
+                events: rows::minutes(tx, from, to + 1).await?,
+                reactions: rows::reactions(tx, from, to + 1).await?,
+                today: rows::reactions(tx, midnight, to + 1).await?,
                 namespaces: rows::namespaces(tx, midnight).await?,
                 dead_letters: reactors::dead_count(tx).await?,
             })

@@ -1,4 +1,4 @@
-//! What the hub forgets in time: events and ended jobs beyond their retention, old figures, jobs of rules that are gone.
+//! What the hub forgets in time: events and ended jobs beyond their retention, dead letters beyond their number, old figures.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use nexus_store::sql::hub::{events, stats};
 use nexus_store::sql::reactors as rows;
 use nexus_store::{StoreError, Tx};
 use nexus_types::ids::JobId;
-use nexus_types::limits::{HUB_MINUTES_KEPT, MINUTE_MS, ROWS_PER_JOB_MAX};
+use nexus_types::limits::{DEAD_LETTERS_MAX, HUB_MINUTES_KEPT, MINUTE_MS, ROWS_PER_JOB_MAX};
 use tokio::sync::watch;
 
 use super::Hub;
@@ -52,6 +52,11 @@ impl Hub {
                 .write_background::<_, StoreError, _>(async move |tx: &mut Tx<'_>| rows::sweep(tx, after, before_ms, rows_max).await)
                 .await?;
         }
+        while db
+            .write_background::<_, StoreError, _>(async move |tx: &mut Tx<'_>| rows::sweep_dead(tx, DEAD_LETTERS_MAX, rows_max).await)
+            .await?
+            > 0
+        {}
         let mut event = Some(0);
         while let Some(after) = event {
             event = db

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::ingest::{self, Draft};
-use super::rules::{DryRunLine, Rule, RuleError, dry_run};
+use super::rules::{DryRunLine, Facts, Rule, RuleError, dry_run};
 use super::webhooks::reactor_name;
 use super::{Hub, platform};
 use crate::errors::Result;
+use crate::reactors::{Reactor, Work};
 
 /// Which events are asked for.
 #[derive(Debug, Clone)]
@@ -226,6 +227,15 @@ pub struct DryRunReport {
     events: Vec<DryRunLine>,
 }
 
+/// Has it been seen that a reactor wants an event?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanting {
+    /// It is asked.
+    Asked,
+    /// It had this event before.
+    Known,
+}
+
 fn page_limit(limit: i64, most: i64) -> Result<()> {
     if (1..=most).contains(&limit) {
         Ok(())
@@ -350,7 +360,9 @@ impl Hub {
             return "Its reactor is gone. Bring it back and replay this, or discard it.".to_owned();
         }
         match &job.reason {
-            Some(reason) if reason.contains("then replay this") => reason.clone(),
+            // What the hub itself could not do says what to do.
+            Some(reason) if reason.contains("then replay this") || reason.contains("then discard this") => reason.clone(),
+            Some(reason) if reason.contains("Correct the") => format!("{reason} Then replay this."),
             _ if job.reactor.starts_with(crate::reactors::WEBHOOK_PREFIX) => {
                 "Look whether the receiver works (send it a test), then replay this.".to_owned()
             }
@@ -371,22 +383,43 @@ impl Hub {
         Ok(self.0.db.read(job).await?)
     }
 
-    /// Lets a dead letter be tried again, as if it had just come.
+    /// Lets a dead letter be tried again, as if it had just come. What a rule that was mended does not want is discarded.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownEvent`], [`ErrorCode::WrongState`] if it is not dead.
+    /// [`ErrorCode::UnknownEvent`], [`ErrorCode::WrongState`] if it is not dead or its reactor gets no events.
     pub async fn replay(&self, id: JobId) -> Result<JobView> {
         let now_ms = self.0.clock.now_ms();
         let job = async move |tx: &mut Tx<'_>| {
-            let replayed = rows::replay(tx, id, now_ms).await?;
-            Ok::<_, StoreError>((replayed, rows::job(tx, id).await?))
+            let Some(job) = rows::job(tx, id).await? else { return Ok(None) };
+            let event = event_rows::at(tx, job.position).await?;
+            Ok::<_, StoreError>(event.map(|event| (job, event.event)))
         };
-        let (replayed, job) = self.0.db.write(job).await?;
+        let (job, event) = self.0.db.read(job).await?.ok_or(ErrorCode::UnknownEvent)?;
+        let reactor = self.running(&job.reactor).map_err(|_| ErrorCode::WrongState)?;
+        let wanted = match reactor.work() {
+            Work::Rule(rule) => rule.wants(&Facts::new(&event)).ok(),
+            Work::Webhook(_) => None,
+        };
+        // It died before its rule could say its key.
+        let is_plain = job.key == event.id.to_string();
+        let job = async move |tx: &mut Tx<'_>| {
+            let goes_on = match &wanted {
+                Some(None) => false,
+                Some(Some(wanted)) if is_plain && wanted.key != job.key => {
+                    rows::rekey(tx, id, &wanted.key, wanted.order_key.as_deref()).await?
+                }
+                _ => true,
+            };
+            let replayed = goes_on && rows::replay(tx, id, now_ms).await?;
+            let discarded = !goes_on && rows::discard(tx, id, now_ms).await?;
+            Ok::<_, StoreError>((replayed, discarded, rows::job(tx, id).await?))
+        };
+        let (replayed, discarded, job) = self.0.db.write(job).await?;
         let job = job.ok_or(ErrorCode::UnknownEvent)?;
-        if !replayed {
+        if !replayed && !discarded {
             return Err(ErrorCode::WrongState.into());
         }
-        self.count_back(&job.reactor, 1);
+        self.count_back(&job.reactor, i64::from(replayed));
         Ok(job.into())
     }
 
@@ -422,32 +455,51 @@ impl Hub {
     /// Runs a reactor for an event once more, whatever it did before. To others it is a new request, with a key of its own.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownEvent`] for an event or a reactor that is not there.
+    /// [`ErrorCode::UnknownEvent`] for an event or a reactor that is not there, [`ErrorCode::WrongState`] if the reactor does not want the
+    /// event.
     pub async fn run_again(&self, id: HubEventId, reactor: &str) -> Result<JobView> {
-        let reactor = self.running(reactor)?;
+        self.again(id, &*self.running(reactor)?, Wanting::Asked).await
+    }
+
+    async fn again(&self, id: HubEventId, reactor: &Reactor, wanting: Wanting) -> Result<JobView> {
+        let stored = self
+            .0
+            .db
+            .read::<_, StoreError, _>(async move |tx: &mut Tx<'_>| event_rows::load(tx, id).await)
+            .await?;
+        let event = stored.ok_or(ErrorCode::UnknownEvent)?.event;
+        let wanted = match &reactor.work() {
+            work if wanting == Wanting::Asked && !work.listens(&event.kind) => None,
+            Work::Webhook(_) => Some((id.to_string(), None)),
+            Work::Rule(rule) => match rule.wants(&Facts::new(&event)) {
+                Ok(wanted) => wanted.map(|wanted| (wanted.key, wanted.order_key)),
+                // It says why when it runs.
+                Err(_) => Some((id.to_string(), None)),
+            },
+        };
+        let (key, order_key) = wanted.ok_or(ErrorCode::WrongState)?;
         let (name, now_ms) = (reactor.name.clone(), self.0.clock.now_ms());
         let job = async move |tx: &mut Tx<'_>| -> Result<StoredJob> {
-            let stored = event_rows::load(tx, id).await?.ok_or(ErrorCode::UnknownEvent)?;
-            let position = stored.event.position;
-            let times = rows::jobs_of(tx, position)
-                .await?
-                .iter()
-                .filter(|job| *job.reactor == *name)
-                .count();
-            let key = if times == 0 {
-                id.to_string()
-            } else {
-                format!("{id}~{}", times + 1)
-            };
-            let new = NewJob {
+            let mut new = NewJob {
                 reactor: &name,
-                position,
+                position: event.position,
                 key: &key,
-                order_key: None,
+                order_key: order_key.as_deref(),
                 due_ms: now_ms,
                 now_ms,
             };
-            let job = rows::add(tx, &new).await?.ok_or(ErrorCode::WrongState)?;
+            let mut job = rows::add(tx, &new).await?;
+            if job.is_none() {
+                let times = rows::jobs_of(tx, event.position)
+                    .await?
+                    .iter()
+                    .filter(|job| *job.reactor == *name)
+                    .count();
+                let again = format!("{key}~{id}~{}", times + 1);
+                new.key = &again;
+                job = rows::add(tx, &new).await?;
+            }
+            let job = job.ok_or(ErrorCode::WrongState)?;
             Ok(rows::job(tx, job).await?.ok_or(ErrorCode::UnknownEvent)?)
         };
         let job = self.0.db.write(job).await?;
@@ -466,7 +518,8 @@ impl Hub {
         let job = job.filter(|job| job.reactor == reactor).ok_or(ErrorCode::UnknownEvent)?;
         match job.state {
             JobState::Dead => self.replay(id).await,
-            JobState::Done | JobState::Discarded => self.run_again(job.event_id, reactor).await,
+            // A test is of a type that nobody listens to.
+            JobState::Done | JobState::Discarded => self.again(job.event_id, &*self.running(reactor)?, Wanting::Known).await,
             JobState::Waiting => Err(ErrorCode::WrongState.into()),
         }
     }
@@ -514,7 +567,7 @@ impl Hub {
         let read = match (&wanted.name, &wanted.rule) {
             (_, Some(text)) => {
                 let name = wanted.name.as_deref().unwrap_or("rule");
-                let environment = |name: &str| self.0.settings.environment.get(name).cloned();
+                let environment = |name: &str| self.named_variable(name);
                 Rule::read(name, text, self.types(), &environment).map(std::sync::Arc::new)
             }
             (Some(name), None) => Ok(self.rule(name).ok_or(ErrorCode::UnknownEvent)?),

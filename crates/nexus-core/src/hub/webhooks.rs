@@ -71,6 +71,12 @@ struct Data<'a> {
 }
 
 impl Endpoint {
+    /// Is it served in the same way?
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let parts = |one: &Self| (one.id, one.url.clone(), one.patterns.clone(), one.description.clone());
+        parts(self) == parts(other) && self.secrets == other.secrets && !self.disabled.load(Ordering::Relaxed)
+    }
+
     /// The request that delivers an event. The id is the same at every try, so that the receiver knows a repetition.
     pub(crate) fn call(&self, event: &HubEvent, key: &str, now_ms: i64) -> Call {
         let body = Body {

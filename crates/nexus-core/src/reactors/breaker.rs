@@ -46,9 +46,11 @@ impl Breaker {
         self.probing = true;
     }
 
-    /// There was no job to try with.
-    pub(crate) fn no_probe(&mut self) {
-        self.probing = false;
+    /// A job ended without asking anybody.
+    pub(crate) fn asked_nobody(&mut self, was_probe: bool) {
+        if was_probe {
+            self.probing = false;
+        }
     }
 
     /// The other side answered.
@@ -56,11 +58,13 @@ impl Breaker {
         *self = Self::default();
     }
 
-    /// The other side was not there.
-    pub(crate) fn failed(&mut self, now_ms: i64) {
+    /// The other side was not there. A job that began before the rest says nothing about its end.
+    pub(crate) fn failed(&mut self, now_ms: i64, was_probe: bool) {
         self.failures = self.failures.saturating_add(1);
-        let is_probe = std::mem::take(&mut self.probing);
-        if is_probe || (self.rest.is_none() && self.failures >= BREAKER_FAILURES) {
+        if was_probe {
+            self.probing = false;
+        }
+        if was_probe || (self.rest.is_none() && self.failures >= BREAKER_FAILURES) {
             let twice = if self.rest_ms == 0 { BREAKER_REST_MS } else { self.rest_ms * 2 };
             self.rest_ms = twice.min(BREAKER_REST_MS_MAX);
             let since_ms = self.rest.map_or(now_ms, |(since_ms, _)| since_ms);
@@ -82,7 +86,7 @@ mod tests {
         let mut breaker = Breaker::default();
         for _ in 0..BREAKER_FAILURES {
             assert_eq!(breaker.gate(0), Gate::Open);
-            breaker.failed(0);
+            breaker.failed(0, false);
         }
         breaker
     }
@@ -109,7 +113,7 @@ mod tests {
             assert!(until_ms - now_ms <= BREAKER_REST_MS_MAX);
             now_ms = until_ms;
             breaker.probe();
-            breaker.failed(now_ms);
+            breaker.failed(now_ms, true);
         }
         assert_eq!(breaker.rest().map(|(_, until_ms)| until_ms - now_ms), Some(BREAKER_REST_MS_MAX));
     }
@@ -118,7 +122,7 @@ mod tests {
     fn a_success_in_between_forgives() {
         let mut breaker = Breaker::default();
         for _ in 0..10 * BREAKER_FAILURES {
-            breaker.failed(0);
+            breaker.failed(0, false);
             breaker.succeeded();
         }
         assert_eq!(breaker.gate(0), Gate::Open);
@@ -128,7 +132,13 @@ mod tests {
     fn jobs_that_were_under_way_when_it_began_to_rest_do_not_prolong_it() {
         let mut breaker = failed_often();
         let before = breaker.rest();
-        breaker.failed(5);
+        breaker.failed(5, false);
         assert_eq!(breaker.rest(), before);
+        let until_ms = before.map_or(0, |(_, until_ms)| until_ms);
+        breaker.probe();
+        breaker.failed(until_ms, false);
+        breaker.asked_nobody(false);
+        assert_eq!(breaker.rest(), before);
+        assert_eq!(breaker.gate(until_ms), Gate::Shut { until_ms: None }, "the one that is out decides");
     }
 }

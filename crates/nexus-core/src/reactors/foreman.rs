@@ -35,7 +35,7 @@ struct Foreman {
     next_ms: Option<i64>,
 }
 
-/// Runs until told to stop.
+/// Runs until told to stop, or until its reactor ends.
 pub(crate) async fn run(hub: Hub, reactor: Arc<Reactor>, mut stop: watch::Receiver<bool>) {
     let mut foreman = Foreman {
         hub,
@@ -43,12 +43,14 @@ pub(crate) async fn run(hub: Hub, reactor: Arc<Reactor>, mut stop: watch::Receiv
         running: JoinSet::new(),
         next_ms: Some(0),
     };
+    let mut ending = foreman.reactor.ending();
     loop {
         // Between two steps nothing is lost: what was leased is in `running` or settled.
         let pause = foreman.step().await;
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
+            _ = ending.wait_for(|ended| *ended) => break,
             Some(ended) = foreman.running.join_next(), if !foreman.running.is_empty() => {
                 // A job whose task was lost comes back when its lease ends.
                 let due_ms = ended.ok().flatten();
@@ -92,7 +94,7 @@ impl Foreman {
 
     /// How many jobs may begin, and if none, until when.
     fn room(&self, work: &Work, now_ms: i64) -> (usize, Option<i64>) {
-        if self.reactor.is_paused() {
+        if self.reactor.is_paused() || self.reactor.has_ended() {
             return (0, None);
         }
         if !work.asks_others() {
@@ -110,12 +112,14 @@ impl Foreman {
         let jobs = self.lease(room, now_ms).await?;
         let found = jobs.len();
         if work.asks_others() {
-            if found > 0 && self.reactor.breaker().gate(now_ms) == Gate::One {
+            let is_probe = found > 0 && self.reactor.breaker().gate(now_ms) == Gate::One;
+            if is_probe {
                 self.reactor.breaker().probe();
             }
             for job in jobs {
                 let (hub, reactor, work) = (self.hub.clone(), self.reactor.clone(), work.clone());
-                self.running.spawn(async move { run_one(&hub, &reactor, &work, job).await });
+                self.running
+                    .spawn(async move { run_one(&hub, &reactor, &work, (job, is_probe)).await });
             }
         } else if found > 0 {
             let due_ms = self.run_batch(work, jobs).await;
@@ -154,7 +158,7 @@ impl Foreman {
             let ended = all
                 .into_iter()
                 .zip(&tried)
-                .map(|(ended, tried)| note(hub, reactor, tried.performed.took_us, &ended));
+                .map(|(ended, tried)| note(hub, reactor, tried.performed.took_us, ended));
             return ended.flatten().min();
         }
         // Something of one of them was refused: each by itself.
@@ -169,15 +173,15 @@ impl Foreman {
 }
 
 /// Runs one job that asks others. Says when it is due again, if it is.
-async fn run_one(hub: &Hub, reactor: &Reactor, work: &Work, job: LeasedJob) -> Option<i64> {
+async fn run_one(hub: &Hub, reactor: &Reactor, work: &Work, (job, is_probe): (LeasedJob, bool)) -> Option<i64> {
     hub.0.meters.reacted(&job, hub.0.clock.now_ms());
     let performed = perform(work, &job, &hub.0.outbound, &hub.0.clock).await;
     {
         let mut breaker = reactor.breaker();
         match performed.reached {
             Some(true) => breaker.succeeded(),
-            Some(false) => breaker.failed(hub.0.clock.now_ms()),
-            None => breaker.no_probe(),
+            Some(false) => breaker.failed(hub.0.clock.now_ms(), is_probe),
+            None => breaker.asked_nobody(is_probe),
         }
     }
     finish(hub, reactor, Tried { job, performed }).await
@@ -187,7 +191,7 @@ async fn run_one(hub: &Hub, reactor: &Reactor, work: &Work, job: LeasedJob) -> O
 async fn finish(hub: &Hub, reactor: &Reactor, tried: Tried) -> Option<i64> {
     let took_us = tried.performed.took_us;
     match hub.settle(reactor, tried).await {
-        Ok(ended) => note(hub, reactor, took_us, &ended),
+        Ok(ended) => note(hub, reactor, took_us, ended),
         Err(error) => {
             tracing::warn!(reactor = %reactor.name, error = &error as &dyn std::error::Error, "an attempt could not be recorded");
             Some(hub.0.clock.now_ms() + JOB_LEASE_MS)
@@ -195,27 +199,31 @@ async fn finish(hub: &Hub, reactor: &Reactor, tried: Tried) -> Option<i64> {
     }
 }
 
-fn note(hub: &Hub, reactor: &Reactor, took_us: i64, ended: &Ended) -> Option<i64> {
+fn note(hub: &Hub, reactor: &Reactor, took_us: i64, ended: Ended) -> Option<i64> {
     let at_ms = hub.0.clock.now_ms();
-    let last = |delivered| Last { delivered, at_ms, took_us };
+    let last = |trouble| Last { trouble, at_ms, took_us };
     match ended {
         Ended::Done => {
             reactor.waiting.fetch_sub(1, Ordering::Relaxed);
-            reactor.note_last(last(true));
+            reactor.note_last(last(None));
             hub.0.meters.delivered();
             // Another of the same order may be free now.
             Some(0).filter(|_| reactor.waiting.load(Ordering::Relaxed) > 0)
         }
-        Ended::Retry { due_ms } => {
-            reactor.note_last(last(false));
+        Ended::Retry { due_ms, reason } => {
+            reactor.note_last(last(Some(reason.into())));
             hub.0.meters.retried();
-            Some(*due_ms)
+            Some(due_ms)
         }
-        Ended::Dead => {
+        Ended::Dead { reason } => {
             reactor.waiting.fetch_sub(1, Ordering::Relaxed);
             reactor.dead.fetch_add(1, Ordering::Relaxed);
-            reactor.note_last(last(false));
+            reactor.note_last(last(Some(reason.into())));
             hub.0.meters.dead();
+            Some(0)
+        }
+        Ended::Discarded => {
+            reactor.waiting.fetch_sub(1, Ordering::Relaxed);
             Some(0)
         }
         Ended::Lost => Some(0),

@@ -30,6 +30,8 @@ pub(crate) enum Verdict {
         /// Why.
         reason: String,
     },
+    /// The rule does not want it any more.
+    Unwanted,
     /// The endpoint says that it is gone for good.
     Gone,
 }
@@ -52,7 +54,7 @@ impl Performed {
         match self.verdict {
             Verdict::Done(_) => AttemptOutcome::Delivered,
             Verdict::Retry { .. } => AttemptOutcome::Failed,
-            Verdict::Dead { .. } | Verdict::Gone => AttemptOutcome::Refused,
+            Verdict::Dead { .. } | Verdict::Unwanted | Verdict::Gone => AttemptOutcome::Refused,
         }
     }
 
@@ -61,6 +63,7 @@ impl Performed {
         match &self.verdict {
             Verdict::Done(_) => None,
             Verdict::Retry { reason, .. } | Verdict::Dead { reason } => Some(reason),
+            Verdict::Unwanted => Some("The rule was changed and does not want this event any more."),
             Verdict::Gone => Some("The endpoint answered 410: it is gone. Switch the webhook on again if that was a mistake."),
         }
     }
@@ -123,6 +126,12 @@ pub(crate) fn at_once(rule: &Rule, job: &LeasedJob) -> Verdict {
 
 async fn by_rule(work: &Work, rule: &Rule, job: &LeasedJob, outbound: &Outbound, clock: &Clock) -> Asked {
     let facts = Facts::new(&job.event.event);
+    // It may have been changed since, or could not say what it wants until it was mended.
+    match rule.wants(&facts) {
+        Ok(Some(_)) => {}
+        Ok(None) => return plain(Verdict::Unwanted),
+        Err(fault) => return plain(unmade(&fault)),
+    }
     let call = match rule.call(&facts, &job.key) {
         Ok(Some(call)) => call,
         Ok(None) => return plain(at_once(rule, job)),

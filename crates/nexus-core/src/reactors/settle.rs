@@ -1,10 +1,11 @@
 //! Settling: one write with the attempt, what becomes of the job, and what follows from it here.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use nexus_store::sql::hub::webhooks;
 use nexus_store::sql::reactors::{Attempt, LeasedJob, Settled, settle};
-use nexus_store::{Tx, sql};
+use nexus_store::{StoreError, Tx, sql};
 use nexus_types::ErrorCode;
 use nexus_types::hub::WebhookState;
 use nexus_types::ids::ChannelId;
@@ -18,7 +19,7 @@ use super::{Reactor, Work};
 use crate::bots;
 use crate::errors::{Error, Result};
 use crate::hub::rules::Effect;
-use crate::hub::{HUB_BOT, Hub, ingest};
+use crate::hub::{HUB_BOT, Hub, REACTOR_SOURCE, ingest};
 use crate::messages::send::{Draft, send_in};
 
 /// How it stands with a job after an attempt.
@@ -30,9 +31,16 @@ pub(crate) enum Ended {
     Retry {
         /// When.
         due_ms: i64,
+        /// Why it did not work.
+        reason: String,
     },
     /// Nobody tries any more.
-    Dead,
+    Dead {
+        /// Why not.
+        reason: String,
+    },
+    /// It need not be done.
+    Discarded,
     /// It was another's, or over, meanwhile. Nothing was written.
     Lost,
 }
@@ -50,31 +58,34 @@ struct Verdicts<'a> {
 }
 
 impl Hub {
-    /// Settles one attempt. If what follows is refused, the attempt failed, and that is what is written.
+    /// Settles one attempt. If what follows is refused or can't be written, the attempt failed, and that is what is written.
     pub(crate) async fn settle(&self, reactor: &Reactor, tried: Tried) -> Result<Ended> {
-        let mut tried = std::sync::Arc::new(tried);
+        let mut tried = Arc::new(tried);
         let first = self.write_settled(reactor, vec![tried.clone()]).await;
-        let refused = match first {
+        let reason = match first {
             Ok(mut ended) => return Ok(ended.pop().expect("one went in, so one came out")),
-            Err(Error::Refused(refusal)) => refusal,
-            Err(error) => return Err(error),
+            Err(Error::Refused(refusal)) => refused_words(refusal.code),
+            // The store is away: the lease ends, and the job is done again.
+            Err(error) if is_away(&error) => return Err(error),
+            Err(error) => {
+                tracing::error!(reactor = %reactor.name, error = &error as &dyn std::error::Error, "what a reactor did could not be written");
+                "What followed could not be written. The server's operator finds why in the log.".to_owned()
+            }
         };
-        let again = std::sync::Arc::get_mut(&mut tried).expect("the write let go of it");
-        again.performed.verdict = Verdict::Retry {
-            reason: refused_words(refused.code),
-            asked_ms: None,
-        };
+        let again = Arc::get_mut(&mut tried).expect("the write let go of it");
+        again.performed.verdict = Verdict::Retry { reason, asked_ms: None };
         let mut ended = self.write_settled(reactor, vec![tried]).await?;
         Ok(ended.pop().expect("one went in, so one came out"))
     }
 
     /// Settles several in one write. If what follows from one is refused, nothing of any was written.
-    pub(crate) async fn write_settled(&self, reactor: &Reactor, tried: Vec<std::sync::Arc<Tried>>) -> Result<Vec<Ended>> {
+    pub(crate) async fn write_settled(&self, reactor: &Reactor, tried: Vec<Arc<Tried>>) -> Result<Vec<Ended>> {
         let (hub, name, work) = (self.clone(), reactor.name.clone(), reactor.work());
+        let resumed_ms = reactor.resumed_ms.load(Ordering::Relaxed);
         let job = async move |tx: &mut Tx<'_>| -> Result<Vec<Ended>> {
             let mut ended = Vec::with_capacity(tried.len());
             for tried in &tried {
-                ended.push(hub.settle_in(tx, &name, &work, tried).await?);
+                ended.push(hub.settle_in(tx, (&name, &work), tried, resumed_ms).await?);
             }
             Ok(ended)
         };
@@ -87,10 +98,10 @@ impl Hub {
         Ok(ended)
     }
 
-    async fn settle_in(&self, tx: &mut Tx<'_>, reactor: &str, work: &Work, tried: &Tried) -> Result<Ended> {
+    async fn settle_in(&self, tx: &mut Tx<'_>, (reactor, work): (&str, &Work), tried: &Tried, resumed_ms: i64) -> Result<Ended> {
         let Tried { job, performed } = tried;
         let now_ms = self.0.clock.now_ms();
-        let verdicts = self.verdicts(job, performed, now_ms);
+        let verdicts = self.verdicts(job.first_ms.max(resumed_ms), performed, now_ms);
         let attempt = Attempt {
             number: job.attempts + 1,
             began_ms: performed.began_ms,
@@ -122,20 +133,26 @@ impl Hub {
         Ok(verdicts.ended)
     }
 
-    fn verdicts<'a>(&self, job: &LeasedJob, performed: &'a Performed, now_ms: i64) -> Verdicts<'a> {
-        let dead = |reason| Verdicts {
+    fn verdicts<'a>(&self, since_ms: i64, performed: &'a Performed, now_ms: i64) -> Verdicts<'a> {
+        let dead = |reason: &'a str| Verdicts {
             settled: Settled::Dead { reason },
-            ended: Ended::Dead,
+            ended: Ended::Dead { reason: reason.to_owned() },
         };
         match &performed.verdict {
             Verdict::Done(_) => Verdicts {
                 settled: Settled::Done,
                 ended: Ended::Done,
             },
+            Verdict::Unwanted => Verdicts {
+                settled: Settled::Discarded {
+                    reason: performed.error().unwrap_or_default(),
+                },
+                ended: Ended::Discarded,
+            },
             Verdict::Dead { .. } | Verdict::Gone => dead(performed.error().unwrap_or_default()),
             Verdict::Retry { reason, asked_ms } => {
                 let failure = Failure {
-                    since_ms: job.first_ms,
+                    since_ms,
                     now_ms,
                     asked_ms: *asked_ms,
                     chance: self.0.clock.random::<1>()[0],
@@ -143,7 +160,10 @@ impl Hub {
                 match next_try(failure) {
                     Some(due_ms) => Verdicts {
                         settled: Settled::Retry { due_ms, reason },
-                        ended: Ended::Retry { due_ms },
+                        ended: Ended::Retry {
+                            due_ms,
+                            reason: reason.clone(),
+                        },
                     },
                     None => dead(reason),
                 }
@@ -171,7 +191,7 @@ impl Hub {
                 let draft = ingest::Draft {
                     kind,
                     payload,
-                    source: &format!("reactor/{reactor}"),
+                    source: &format!("{REACTOR_SOURCE}{reactor}"),
                     external: None,
                     cause: job.event.event.position,
                     hops: job.event.hops + 1,
@@ -198,6 +218,12 @@ impl Hub {
         };
         send_in(tx, clock, bot, draft).await.map(drop)
     }
+}
+
+/// Can the store write nothing at the moment?
+fn is_away(error: &Error) -> bool {
+    use StoreError::{Closed, Full, Lost, QueueFull, Unavailable};
+    matches!(error, Error::Store(Closed | Full | Lost { .. } | QueueFull | Unavailable))
 }
 
 /// Why a message was not written, and what to do.

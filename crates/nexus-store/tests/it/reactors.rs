@@ -506,15 +506,52 @@ async fn jobs_that_ended_long_ago_are_swept_in_pieces(db: Db) {
     let sweep = async |after, before_ms, rows| job!(db, tx => reactors::sweep(tx, JobId(after), before_ms, rows));
     assert_eq!(sweep(0, 20, 99).await, None);
     assert_eq!(left().await.len(), 7, "nothing is old enough");
-    assert_eq!(sweep(0, 21, 3).await, Some(JobId(2)), "a job and its attempt are two rows");
-    assert_eq!(left().await, [3, 4, 5, 6, 7], "a dead letter goes too");
-    assert_eq!(sweep(2, 21, 3).await, Some(JobId(5)), "it looks at three");
-    assert_eq!(sweep(5, 21, 3).await, None, "what was added later can't be over");
-    assert_eq!(left().await, [3, 4, 6, 7], "3 is too young, the others wait");
+    assert_eq!(sweep(0, 21, 3).await, Some(JobId(3)), "it looks at three");
+    assert_eq!(left().await, [2, 3, 4, 5, 6, 7], "a dead letter stays");
+    assert_eq!(sweep(3, 21, 1).await, Some(JobId(4)), "it looks at one");
+    assert_eq!(sweep(4, 21, 99).await, None, "what was added later can't be over");
+    assert_eq!(left().await, [2, 3, 4, 6, 7], "3 is too young, the others wait");
     assert_eq!(sweep(0, 51, 99).await, None);
-    assert_eq!(left().await, [4, 6, 7]);
+    assert_eq!(left().await, [2, 4, 6, 7]);
     let (gone, kept) = job!(db, tx => reactors::attempts_of(tx, JobId(1)); reactors::attempts_of(tx, JobId(4)));
     assert_eq!((gone.len(), kept.len()), (0, 1), "attempts go with their job");
+}
+
+async fn of_too_many_dead_letters_the_oldest_go(db: Db) {
+    scene(&db).await;
+    for position in 1..=6 {
+        job!(db, tx => reactors::add_dead(tx, &new("mint", position, &position.to_string(), 0), "It is refused."));
+    }
+    let sweep = async |most, rows| job!(db, tx => reactors::sweep_dead(tx, most, rows));
+    assert_eq!(sweep(6, 99).await, 0);
+    assert_eq!((sweep(3, 2).await, sweep(3, 2).await, sweep(3, 2).await), (2, 1, 0));
+    let left = job!(db, tx => reactors::dead_letters(tx, None, 9));
+    assert_eq!(left.iter().map(|job| job.id.0).collect::<Vec<_>>(), [6, 5, 4]);
+}
+
+async fn a_dead_letter_gets_another_key_unless_that_is_taken(db: Db) {
+    scene(&db).await;
+    let one = job!(db, tx => reactors::add_dead(tx, &new("mint", 1, "1", 0), "It can't say its key.")).expect("it is added");
+    job!(db, tx => reactors::add(tx, &new("mint", 2, "order-2", 0)));
+    let rekey = async |job, key: &'static str| job!(db, tx => reactors::rekey(tx, job, key, Some("hana")));
+    assert!(!rekey(one, "order-2").await, "it was done, or will be");
+    assert!(rekey(one, "order-1").await);
+    assert!(!rekey(JobId(2), "order-9").await, "only what is dead");
+    assert!(job!(db, tx => reactors::replay(tx, one, 5)));
+    assert_eq!(
+        job!(db, tx => reactors::add(tx, &new("mint", 3, "order-1", 0))),
+        None,
+        "its key is taken now"
+    );
+}
+
+async fn reactors_with_waiting_jobs_are_known_by_name(db: Db) {
+    scene(&db).await;
+    job!(db, tx => reactors::add(tx, &new("mint", 1, "1", 0)));
+    job!(db, tx => reactors::add(tx, &new("post", 1, "1", 0)));
+    job!(db, tx => reactors::add_dead(tx, &new("dead", 1, "1", 0), "It is refused."));
+    job!(db, tx => reactors::lease(tx, "post", 10, 100, 1));
+    assert_eq!(job!(db, tx => reactors::with_waiting(tx)), ["mint", "post"]);
 }
 
 async fn a_reactor_stays_paused_until_it_is_resumed(db: Db) {
@@ -539,5 +576,8 @@ on_each!(
     waiting_jobs_are_given_up_in_pieces_and_the_rest_still_runs,
     jobs_are_listed_by_event_and_by_reactor,
     jobs_that_ended_long_ago_are_swept_in_pieces,
+    of_too_many_dead_letters_the_oldest_go,
+    a_dead_letter_gets_another_key_unless_that_is_taken,
+    reactors_with_waiting_jobs_are_known_by_name,
     a_reactor_stays_paused_until_it_is_resumed,
 );

@@ -58,7 +58,9 @@ const READY: &str = "ready";
 
 /// Looks at every rule of a folder, as a server would.
 pub fn check(folder: &Path, types: &TypeRegistry, environment: Environment<'_>) -> Check {
-    let LoadedRules { rules, idle, off, refused } = load(folder, types, environment);
+    let LoadedRules {
+        rules, idle, off, refused, ..
+    } = load(folder, types, environment);
     let mut rules: Vec<_> = rules.iter().chain(&idle).chain(&off).map(|rule| checked(rule)).collect();
     rules.sort_by(|one, other| one.file.cmp(&other.file));
     Check { rules, refused }

@@ -37,6 +37,8 @@ pub struct LoadedRules {
     pub off: Vec<Arc<Rule>>,
     /// What is wrong with the others, several places for one file perhaps.
     pub refused: Vec<RuleError>,
+    /// Could the folder not be read at all? Then nothing is known of its rules.
+    pub is_unknown: bool,
 }
 
 /// How a folder looks from outside: names, sizes and times. Equal ones need not be read again.
@@ -52,6 +54,7 @@ pub fn load(folder: &Path, types: &TypeRegistry, environment: Environment<'_>) -
         Err(cause) => {
             let reason = format!("The folder of rules can't be read: {cause}.");
             loaded.refused.push(whole(&folder.display().to_string(), reason, None));
+            loaded.is_unknown = true;
             return loaded;
         }
     };

@@ -27,6 +27,11 @@ pub(super) struct Document<'s> {
 }
 
 impl<'s> Document<'s> {
+    /// The whole text.
+    pub(super) fn source(&self) -> &'s str {
+        self.source
+    }
+
     pub(super) fn new(file: String, source: &'s str) -> Self {
         Self {
             file,

@@ -93,6 +93,7 @@ impl Reader<'_> {
         let (known, unset) = self.environment(environment);
         let mut rule = Rule {
             name: name.to_owned(),
+            source: self.document.source().to_owned(),
             description,
             patterns: patterns?,
             concurrency: concurrency.map_or(REACTOR_CONCURRENCY, |number| number as usize),

@@ -94,6 +94,7 @@ pub(super) struct Desk {
     keys: Arc<Keys>,
     environment: HashMap<String, String>,
     secret: String,
+    previous: Option<String>,
     folder: Arc<TempDir>,
 }
 
@@ -106,13 +107,15 @@ impl Desk {
         let variables = [
             ("FACTORY_API_URL", "https://factory.example"),
             ("FACTORY_API_KEY", "the key of the factory"),
+            // No rule names it.
+            ("CLOUD_ROOT", "https://the.cloud"),
         ];
         let environment: HashMap<_, _> = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         std::fs::create_dir(folder.path().join("reactors")).expect("a folder");
         for (name, text) in rules {
             std::fs::write(folder.path().join("reactors").join(format!("{name}.toml")), text).expect("the rule is written");
         }
-        let ports = ports(&db, &clock, &keys, &stub, settings(&folder, &environment, SECRET));
+        let ports = ports(&db, &clock, &keys, &stub, settings(&folder, &environment, (SECRET, None)));
         Self {
             hub: Hub::start(ports).await.expect("the hub starts"),
             clock,
@@ -121,6 +124,7 @@ impl Desk {
             keys,
             environment,
             secret: SECRET.to_owned(),
+            previous: None,
             folder,
         }
     }
@@ -140,7 +144,7 @@ impl Desk {
             &self.clock,
             &self.keys,
             &self.stub,
-            settings(&self.folder, &self.environment, &self.secret),
+            settings(&self.folder, &self.environment, (&self.secret, self.previous.as_deref())),
         );
         Self {
             hub: Hub::start(ports).await.expect("the hub starts"),
@@ -153,10 +157,21 @@ impl Desk {
         secret.clone_into(&mut self.secret);
     }
 
+    /// Names the secret before it at the next start.
+    pub(super) fn name_previous(&mut self, secret: &str) {
+        self.previous = Some(secret.to_owned());
+    }
+
     /// Writes or changes a rule.
     pub(super) fn write_rule(&self, name: &str, text: &str) {
         let file: PathBuf = self.folder.path().join("reactors").join(format!("{name}.toml"));
         std::fs::write(file, text).expect("the rule is written");
+    }
+
+    /// Takes a rule away.
+    pub(super) fn remove_rule(&self, name: &str) {
+        let file = self.folder.path().join("reactors").join(format!("{name}.toml"));
+        std::fs::remove_file(file).expect("the rule is removed");
     }
 
     /// Lets time pass, and lets every reactor look at the clock.
@@ -210,7 +225,7 @@ impl Desk {
     }
 }
 
-fn settings(folder: &TempDir, environment: &HashMap<String, String>, secret: &str) -> HubSettings {
+fn settings(folder: &TempDir, environment: &HashMap<String, String>, (secret, previous): (&str, Option<&str>)) -> HubSettings {
     let gauge = CustomType {
         name: "GAUGE:READING".into(),
         schema: None,
@@ -221,7 +236,7 @@ fn settings(folder: &TempDir, environment: &HashMap<String, String>, secret: &st
         environment: environment.clone(),
         default_secrets: Some(DefaultSecrets {
             current: secret.to_owned().into(),
-            previous: None,
+            previous: previous.map(|secret| secret.to_owned().into()),
         }),
         retention_ms: 30 * DAY_MS,
         platform_events: true,

@@ -228,3 +228,18 @@ async fn another_secret_in_the_environment_is_a_rotation() {
         ErrorCode::InvalidSignature,
     );
 }
+
+#[tokio::test]
+async fn a_previous_secret_that_is_named_later_is_good_from_then_on() {
+    let mut desk = Desk::new(&[]).await;
+    let old = "the secret that senders still have, of 32 bytes";
+    let by = |desk: &Desk| verified(desk, claim(PAYMENT, &sign(old, None, PAYMENT))).map(drop);
+    refused(by(&desk), ErrorCode::InvalidSignature);
+    desk.name_previous(old);
+    let desk = desk.restart().await;
+    assert!(by(&desk).is_ok());
+    desk.clock.set(desk.clock.now_ms() + DAY_MS);
+    refused(by(&desk), ErrorCode::InvalidSignature);
+    let desk = desk.restart().await;
+    refused(by(&desk), ErrorCode::InvalidSignature);
+}

@@ -1,5 +1,6 @@
 //! Reactors at work: tries, order, loops, isolation, and what follows.
 
+use nexus_core::hub::Published;
 use nexus_core::outbound::CallError;
 use nexus_types::ErrorCode;
 use nexus_types::limits::{BREAKER_FAILURES, BREAKER_REST_MS, HOPS_MAX};
@@ -127,27 +128,175 @@ async fn a_job_that_was_cut_off_is_done_by_the_next_process_and_what_follows_fol
 }
 
 #[tokio::test]
-async fn a_rule_that_answers_itself_comes_to_an_end() {
-    let itself = "on = [\"GAUGE:READING\"]\n[[emit]]\nevent = \"GAUGE:READING\"\n[emit.payload]\nheight = 1\n";
-    let desk = Desk::new(&[("echo", itself), ("mint", MINT)]).await;
+async fn rules_that_answer_themselves_or_each_other_come_to_an_end_at_once() {
+    let emit = |on: &str, events: &[&str]| {
+        let emits: String = events
+            .iter()
+            .map(|event| format!("[[emit]]\nevent = \"{event}\"\n[emit.payload]\nheight = 1\n"))
+            .collect();
+        format!("on = [\"{on}\"]\n{emits}")
+    };
+    let (itself, ping, pong) = (
+        emit("GAUGE:READING", &["GAUGE:READING"; 4]),
+        emit("MIO:IDENTITY_VERIFIED", &["FACTORY:CONTRACT_DEPLOYED"]),
+        emit("FACTORY:CONTRACT_DEPLOYED", &["MIO:IDENTITY_VERIFIED"]),
+    );
+    let desk = Desk::new(&[("echo", &itself), ("ping", &ping), ("pong", &pong), ("mint", MINT)]).await;
     desk.post(r#"{"event":"READING","payload":{"height":1}}"#)
+        .await
+        .expect("it is taken");
+    desk.post(r#"{"event":"IDENTITY_VERIFIED","payload":{}}"#)
         .await
         .expect("it is taken");
     let letters = desk
         .until(async || {
             let letters = listed(&desk.hub.dead_letters(None, 10).await.expect("a page"));
-            (!letters.is_empty()).then_some(letters)
+            (letters.len() == 5).then_some(letters)
         })
         .await;
-    assert_eq!(letters.len(), 1);
-    assert!(
-        letters[0]["reason"].as_str().is_some_and(|reason| reason.contains("of itself")),
-        "{}",
-        letters[0]
-    );
-    assert_eq!(desk.events("GAUGE:READING").await.len() as i64, HOPS_MAX + 1);
+    for letter in letters {
+        assert!(
+            letter["reason"].as_str().is_some_and(|reason| reason.contains("of itself")),
+            "{letter}"
+        );
+        assert!(
+            letter["advice"].as_str().is_some_and(|advice| advice.contains("discard")),
+            "{letter}"
+        );
+    }
+    let count = async |kind: &str| desk.events(kind).await.len();
+    assert_eq!(count("GAUGE:READING").await, 5, "the one that came and four of the rule");
+    assert_eq!((count("IDENTITY_VERIFIED").await, count("CONTRACT_DEPLOYED").await), (2, 1));
     let published = desk.post(PAYMENT).await.expect("it is taken");
     desk.life(&published, is_done).await;
+}
+
+#[tokio::test]
+async fn a_chain_of_many_rules_comes_to_an_end() {
+    let rule = |from: i64| {
+        format!(
+            "on = [\"GAUGE:READING\"]\nwhen = \"payload.n == {from}\"\n[[emit]]\nevent = \"GAUGE:READING\"\n[emit.payload]\nn = {}\n",
+            from + 1
+        )
+    };
+    let texts: Vec<_> = (0..=HOPS_MAX + 1).map(|n| (format!("step-{n}"), rule(n))).collect();
+    let rules: Vec<_> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let desk = Desk::new(&rules).await;
+    desk.post(r#"{"event":"READING","payload":{"n":0}}"#).await.expect("it is taken");
+    let letter = desk
+        .until(async || listed(&desk.hub.dead_letters(None, 10).await.expect("a page")).pop())
+        .await;
+    assert!(
+        letter["reason"].as_str().is_some_and(|reason| reason.contains("in a row")),
+        "{letter}"
+    );
+    assert_eq!(desk.events("GAUGE:READING").await.len() as i64, HOPS_MAX + 2);
+}
+
+#[tokio::test]
+async fn a_letter_that_died_before_its_rule_was_mended_is_judged_anew() {
+    let rule = |when: &str| {
+        format!("on = [\"GAUGE:READING\"]\nwhen = \"{when}\"\nkey = \"{{{{ payload.gauge }}}}\"\n[http]\nurl = \"https://log.example/\"\n")
+    };
+    let desk = Desk::new(&[("log", &rule("payload.height + 1 > 5"))]).await;
+    let reading = |gauge: &str, height: &str| format!(r#"{{"event":"READING","payload":{{"gauge":"{gauge}","height":{height}}}}}"#);
+    let (low, high) = (reading("a", "\"three\""), reading("b", "\"seven\""));
+    let (low, high) = (
+        desk.post(&low).await.expect("it is taken"),
+        desk.post(&high).await.expect("it is taken"),
+    );
+    for published in [&low, &high] {
+        desk.life(published, |life| life["jobs"][0]["state"] == "dead").await;
+    }
+    desk.write_rule("log", &rule("payload.height == 'seven' or payload.height == 7"));
+    let job = async |published: &Published| {
+        let life = json!(desk.hub.life(published.id).await.expect("it is there"));
+        life["jobs"][0]["id"].as_str().expect("an id").parse().expect("an id")
+    };
+    desk.until(async || {
+        let dry = nexus_core::hub::views::DryRun {
+            name: Some("log".into()),
+            rule: None,
+            limit: 10,
+        };
+        let report = json!(desk.hub.dry_run(dry).await.expect("a report"));
+        (report["events"][0]["error"].is_null()).then_some(())
+    })
+    .await;
+    let unwanted = json!(desk.hub.replay(job(&low).await).await.expect("it is judged"));
+    assert_eq!(unwanted["state"], "discarded", "the rule does not want it");
+    desk.hub.replay(job(&high).await).await.expect("it is judged");
+    desk.life(&high, is_done).await;
+    let again = desk.post(&reading("b", "7")).await.expect("it is taken");
+    desk.until(async || (*desk.hub.recorded().borrow() >= again.position).then_some(()))
+        .await;
+    assert_eq!(desk.stub.calls().len(), 1, "the letter has the key of its gauge now");
+}
+
+#[tokio::test]
+async fn a_rule_that_is_switched_off_or_gone_does_nothing_more() {
+    let desk = Desk::new(&[("mint", MINT), ("other", &MINT.replace("/api/mint", "/other"))]).await;
+    desk.stub.behave(|_, _| Ok(answer(500, "")));
+    let published = desk.post(PAYMENT).await.expect("it is taken");
+    let tried = |life: &Value| {
+        life["jobs"]
+            .as_array()
+            .is_some_and(|jobs| jobs.len() == 2 && jobs.iter().all(|job| job["tries"] == 1))
+    };
+    desk.life(&published, tried).await;
+    desk.write_rule("mint", &format!("enabled = false\n{MINT}"));
+    desk.remove_rule("other");
+    let dead = |life: &Value| {
+        life["jobs"]
+            .as_array()
+            .is_some_and(|jobs| jobs.iter().all(|job| job["state"] == "dead"))
+    };
+    desk.life(&published, dead).await;
+    let calls = desk.stub.calls().len();
+    let letters = listed(&desk.hub.dead_letters(None, 10).await.expect("a page"));
+    assert_eq!(letters.len(), 2);
+    let id = letters[0]["id"].as_str().expect("an id").parse().expect("an id");
+    refused(desk.hub.replay(id).await.map(|_| ()), ErrorCode::WrongState);
+    refused(desk.hub.run_again(published.id, "mint").await.map(|_| ()), ErrorCode::UnknownEvent);
+    desk.pass(60_000).await;
+    assert_eq!(desk.stub.calls().len(), calls, "nobody is asked");
+    let reactors = listed(&desk.hub.reactors());
+    assert_eq!((reactors.len(), &state(&reactors, "mint")["state"]), (1, &json!("off")));
+}
+
+#[tokio::test]
+async fn what_waited_for_a_rule_that_went_away_meanwhile_is_a_dead_letter_after_the_start() {
+    let desk = Desk::new(&[("mint", MINT)]).await;
+    desk.hub.pause("mint").await.expect("it is paused");
+    let published = desk.post(PAYMENT).await.expect("it is taken");
+    desk.life(&published, |life| life["jobs"][0]["state"] == "waiting").await;
+    desk.remove_rule("mint");
+    let desk = desk.restart().await;
+    let life = desk.life(&published, |life| life["jobs"][0]["state"] == "dead").await;
+    assert!(
+        life["jobs"][0]["reason"].as_str().is_some_and(|reason| reason.contains("removed")),
+        "{life}"
+    );
+}
+
+#[tokio::test]
+async fn an_event_is_run_again_only_by_who_wants_it() {
+    let desk = Desk::new(&[("mint", MINT)]).await;
+    let reading = desk.post(r#"{"event":"READING","payload":{}}"#).await.expect("it is taken");
+    refused(desk.hub.run_again(reading.id, "mint").await.map(|_| ()), ErrorCode::WrongState);
+}
+
+#[tokio::test]
+async fn the_figures_hold_the_minute_that_is() {
+    let desk = Desk::new(&[("mint", MINT)]).await;
+    let published = desk.post(PAYMENT).await.expect("it is taken");
+    desk.life(&published, is_done).await;
+    let stats = json!(desk.hub.stats(5).await.expect("figures"));
+    let newest = stats["minutes"]
+        .as_array()
+        .and_then(|minutes| minutes.last().cloned())
+        .expect("minutes");
+    assert_eq!(newest["events"], 3, "the start, the payment, the confirmation: {stats}");
 }
 
 #[tokio::test]
@@ -367,6 +516,20 @@ async fn a_dry_run_says_what_would_happen_and_does_nothing() {
     assert!(!report.to_string().contains("the key of the factory"));
     let report = json!(desk.hub.dry_run(dry(None, Some("on = [\"NOPE:*\"]"))).await.expect("a report"));
     assert_eq!(report["errors"][0]["line"], 1, "{report}");
+    // A text that is tried sees of the environment what rules of the folder name, and nothing else.
+    let told = |name: &str| {
+        format!("on = [\"FLOWPAY:*\"]\n[[emit]]\nevent = \"GAUGE:READING\"\npayload = {{ told = \"{{{{ env.{name} }}}}\" }}\n")
+    };
+    let report = json!(desk.hub.dry_run(dry(None, Some(&told("FACTORY_API_URL")))).await.expect("a report"));
+    assert_eq!(
+        report["events"][0]["effects"][0]["payload"]["told"], "https://factory.example",
+        "{report}"
+    );
+    for name in ["CLOUD_ROOT", "NOT_THERE"] {
+        let report = json!(desk.hub.dry_run(dry(Some("mint"), Some(&told(name)))).await.expect("a report"));
+        assert_eq!(report["idle"], format!("{name} is not set."), "{report}");
+        assert!(!report.to_string().contains("https://the.cloud"), "{report}");
+    }
     refused(
         desk.hub.dry_run(dry(Some("nobody"), None)).await.map(|_| ()),
         ErrorCode::UnknownEvent,

@@ -199,3 +199,67 @@ async fn addresses_that_are_not_asked_are_refused_when_a_webhook_is_made() {
     );
     assert!(webhooks.list().await.expect("a list").is_empty());
 }
+
+#[tokio::test]
+async fn of_changes_at_the_same_time_the_last_one_counts_everywhere() {
+    let desk = Desk::new(&[]).await;
+    let mut made = vec![];
+    for _ in 0..12 {
+        made.push(webhook(&desk).await);
+    }
+    for round in 0..10 {
+        let changes = made.iter().enumerate().map(|(index, webhook)| {
+            let state = if (index + round) % 2 == 0 {
+                WebhookState::On
+            } else {
+                WebhookState::Off
+            };
+            let (hub, id) = (desk.hub.clone(), webhook.id);
+            tokio::spawn(async move {
+                let change = WebhookChange {
+                    state: Some(state),
+                    ..WebhookChange::default()
+                };
+                hub.webhooks().update(id, change).await.map(drop)
+            })
+        });
+        for change in changes.collect::<Vec<_>>() {
+            change.await.expect("it did not panic").expect("it is changed");
+        }
+        let served = desk.hub.reactors().len();
+        let on = desk
+            .hub
+            .webhooks()
+            .list()
+            .await
+            .expect("a list")
+            .iter()
+            .filter(|webhook| webhook.state == WebhookState::On)
+            .count();
+        assert_eq!(served, on, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_a_webhook_that_is_switched_off_can_be_replayed_once_it_is_on() {
+    let desk = Desk::new(&[]).await;
+    let made = webhook(&desk).await;
+    desk.stub.behave(|_, _| Ok(answer(500, "")));
+    let published = desk.post(PAYMENT).await.expect("it is taken");
+    desk.life(&published, |life| life["jobs"][0]["tries"] == 1).await;
+    let switch = async |state| {
+        let change = WebhookChange {
+            state: Some(state),
+            ..WebhookChange::default()
+        };
+        desk.hub.webhooks().update(made.id, change).await.expect("it is changed")
+    };
+    switch(WebhookState::Off).await;
+    let life = desk.life(&published, |life| life["jobs"][0]["state"] == "dead").await;
+    let job = life["jobs"][0]["id"].as_str().expect("an id").parse().expect("an id");
+    refused(desk.hub.replay(job).await.map(|_| ()), ErrorCode::WrongState);
+    switch(WebhookState::On).await;
+    desk.stub.behave(|_, _| Ok(answer(200, "")));
+    desk.hub.replay(job).await.expect("it is replayed");
+    desk.life(&published, |life| life["jobs"][0]["state"] == "done").await;
+}

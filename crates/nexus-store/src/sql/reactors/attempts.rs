@@ -56,6 +56,11 @@ pub enum Settled<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// It need not be done.
+    Discarded {
+        /// Why.
+        reason: &'a str,
+    },
 }
 
 /// Records an attempt and what comes of its job. False, and nothing is recorded, if the job waits no more or was tried by another
@@ -68,6 +73,7 @@ pub async fn settle(tx: &mut Tx<'_>, job: JobId, attempt: &Attempt, settled: Set
         Settled::Done => (JobState::Done, 0, None),
         Settled::Retry { due_ms, reason } => (JobState::Waiting, due_ms, Some(reason)),
         Settled::Dead { reason } => (JobState::Dead, 0, Some(reason)),
+        Settled::Discarded { reason } => (JobState::Discarded, 0, Some(reason)),
     };
     let ended_ms = (state != JobState::Waiting).then_some(now_ms);
     let args = [

@@ -1,5 +1,7 @@
 //! Jobs come, are replayed or discarded, and go.
 
+use std::collections::BTreeSet;
+
 use nexus_types::ids::JobId;
 use nexus_types::limits::ATTEMPTS_KEPT_MAX;
 
@@ -21,7 +23,12 @@ const DISCARD: &str = "UPDATE reactor_jobs SET state = 3, ended_ms = $2 WHERE id
 const HELD: &str = "SELECT id FROM reactor_jobs WHERE reactor = $1 AND state = 0 AND lease_ms > 0 ORDER BY lease_ms DESC LIMIT $2";
 const FREE: &str = "SELECT id FROM reactor_jobs WHERE reactor = $1 AND state = 0 AND lease_ms = 0 ORDER BY due_ms DESC LIMIT $2";
 const GIVE_UP: &str = "UPDATE reactor_jobs SET state = 2, lease_ms = 0, ended_ms = $2, reason = $3 WHERE id = $1";
-const OLDEST: &str = "SELECT id, attempts, created_ms, ended_ms FROM reactor_jobs WHERE id > $1 ORDER BY id LIMIT $2";
+const REKEY: &str = "UPDATE reactor_jobs AS j SET key = $2, order_key = $3 WHERE id = $1 AND state = 2
+    AND NOT EXISTS (SELECT 1 FROM reactor_jobs WHERE reactor = j.reactor AND key = $2)";
+const OVERFLOW: &str = "SELECT id, attempts FROM reactor_jobs WHERE state = 2 ORDER BY id LIMIT $1";
+const NEXT_FREE: &str = "SELECT reactor FROM reactor_jobs WHERE state = 0 AND lease_ms = 0 AND reactor > $1 ORDER BY reactor LIMIT 1";
+const OLDEST: &str =
+    "SELECT id, attempts, created_ms, CASE WHEN state = 2 THEN NULL ELSE ended_ms END FROM reactor_jobs WHERE id > $1 ORDER BY id LIMIT $2";
 const OF_REACTOR: &str = "SELECT id, attempts FROM reactor_jobs WHERE reactor = $1 ORDER BY id LIMIT $2";
 const DELETE: &str = "DELETE FROM reactor_jobs WHERE id = $1";
 const DELETE_ATTEMPTS: &str = "DELETE FROM reactor_attempts WHERE job = $1";
@@ -80,6 +87,53 @@ pub async fn replay(tx: &mut Tx<'_>, job: JobId, now_ms: i64) -> Result<bool, St
     Ok(tx.execute(REPLAY, &[job.into(), now_ms.into(), BEHIND.into()]).await? == 1)
 }
 
+/// Gives a dead job another key and order key; false if it is not dead, or its reactor has a job of that key.
+///
+/// # Errors
+/// Those of the store.
+pub async fn rekey(tx: &mut Tx<'_>, job: JobId, key: &str, order_key: Option<&str>) -> Result<bool, StoreError> {
+    Ok(tx.execute(REKEY, &[job.into(), key.into(), order_key.into()]).await? == 1)
+}
+
+/// The reactors that have waiting jobs, by name.
+///
+/// # Errors
+/// Those of the store.
+pub async fn with_waiting(tx: &mut Tx<'_>) -> Result<Vec<String>, StoreError> {
+    let mut names = BTreeSet::new();
+    for next in [NEXT_FREE, super::leases::NEXT_REACTOR] {
+        let mut last = String::new();
+        while let Some(reactor) = tx.query_opt(next, &[(&last).into()], |row| row.get::<String>(0)).await? {
+            last.clone_from(&reactor);
+            names.insert(reactor);
+        }
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// Deletes the oldest dead letters beyond `most`, up to `rows` rows of them and their attempts. Says how many; call it again until it
+/// says 0.
+///
+/// # Errors
+/// Those of the store.
+pub async fn sweep_dead(tx: &mut Tx<'_>, most: i64, rows: i64) -> Result<usize, StoreError> {
+    let beyond = super::dead_count(tx).await? - most;
+    if beyond <= 0 {
+        return Ok(0);
+    }
+    let read = |row: &Row<'_>| Ok((row.get::<JobId>(0)?, row.get::<i64>(1)?));
+    let oldest = tx.query(OVERFLOW, &[beyond.min(rows).into()], read).await?;
+    let (mut left, mut removed) = (rows, 0);
+    for (job, attempts) in oldest {
+        if left <= 0 {
+            break;
+        }
+        left -= delete(tx, job, attempts).await?;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
 /// Says that a dead job need not be done; false if it is not dead.
 ///
 /// # Errors
@@ -124,7 +178,8 @@ pub async fn remove_jobs(tx: &mut Tx<'_>, reactor: &str, rows: i64) -> Result<us
     Ok(removed)
 }
 
-/// Looks at up to `rows` jobs after this one and deletes those that ended before `before_ms`, with their attempts. Says where to
+/// Looks at up to `rows` jobs after this one and deletes those that were done or discarded before `before_ms`, with their attempts. Dead
+/// letters stay. Says where to
 /// go on, `None` at the end. Begin with `JobId(0)`.
 ///
 /// # Errors

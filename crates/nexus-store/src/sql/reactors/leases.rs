@@ -14,7 +14,8 @@ const SOONEST: &str = "SELECT due_ms FROM reactor_jobs WHERE reactor = $1 AND st
 const SOONEST_END: &str =
     "SELECT lease_ms FROM reactor_jobs WHERE reactor = $1 AND state = 0 AND lease_ms > 0 AND lease_ms < $2 ORDER BY lease_ms LIMIT 1";
 const POSTPONE: &str = "UPDATE reactor_jobs SET due_ms = $2, lease_ms = 0 WHERE id = $1 AND state = 0 AND lease_ms < $3";
-const NEXT_REACTOR: &str = "SELECT reactor FROM reactor_jobs WHERE state = 0 AND lease_ms > 0 AND reactor > $1 ORDER BY reactor LIMIT 1";
+pub(super) const NEXT_REACTOR: &str =
+    "SELECT reactor FROM reactor_jobs WHERE state = 0 AND lease_ms > 0 AND reactor > $1 ORDER BY reactor LIMIT 1";
 
 /// A job that a worker took.
 #[derive(Debug, Clone)]
