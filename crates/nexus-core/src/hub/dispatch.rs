@@ -2,32 +2,40 @@
 //!
 //! It takes entries in order, records what the platform tells, makes a job for each reactor that wants an event, and moves its cursor,
 //! all in one write. So nothing is passed over and nothing is made twice, wherever the process dies. It never waits for a reactor.
+//!
+//! What a rule makes that only makes events is in the same write: nothing outside can be in its way. And where nobody wants anything,
+//! nothing is written but for the cursor, now and then: what was read again would come to nothing again.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nexus_store::sql::hub::{events as rows, stats};
-use nexus_store::sql::reactors::{self, NewJob};
+use nexus_store::sql::reactors::{self, Attempt, NewJob};
 use nexus_store::{Entry, StoreError, Tx, Window, log};
 use nexus_types::events::Kind;
-use nexus_types::hub::HubEvent;
+use nexus_types::hub::{AttemptOutcome, HubEvent};
 use nexus_types::limits::{DISPATCH_ENTRIES_MAX, DISPATCH_ROWS_MAX, HOPS_MAX, JOBS_WAITING_MAX, MINUTE_MS};
+use serde_json::value::RawValue;
 use tokio::sync::watch;
 
-use super::rules::{Facts, Rule};
+use super::ingest::{self, Draft};
+use super::rules::{Effect, Facts, Rule, TemplateError};
 use super::{Hub, REACTOR_SOURCE, platform};
+use crate::clock::Clock;
 use crate::errors::Result;
-use crate::reactors::{Reactor, Work};
+use crate::reactors::{Last, Reactor, Work};
 
 /// The name of the cursor.
 pub(super) const READER: &str = "hub";
 /// The first pause after a write that failed, and the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// Entries that are of no interest to the hub, after which the cursor is written all the same.
+/// After so long without anything new the cursor is written, if it is behind.
+const IDLE: Duration = Duration::from_secs(1);
+/// Entries that nobody wants, after which the cursor is written all the same.
 const IDLE_ENTRIES_MAX: i64 = 2_000;
 
 /// A reactor that wants an event.
@@ -37,6 +45,8 @@ struct Wish {
     order_key: Option<String>,
     /// Why it is not even tried.
     dead: Option<String>,
+    /// What it comes to, if nobody else has a part in it.
+    at_once: Option<Vec<Effect>>,
 }
 
 /// An event of a batch.
@@ -47,24 +57,49 @@ struct Item {
     wishes: Vec<Wish>,
 }
 
+/// How far it is.
+struct Reader {
+    hub: Hub,
+    cursor: i64,
+    /// The cursor as it is stored.
+    stored: i64,
+    /// Events by minute and namespace that are not counted in the database yet.
+    counts: HashMap<(i64, String), i64>,
+}
+
+/// What was done in a write, for the figures.
+struct Done {
+    reactor: Arc<Reactor>,
+    event_ms: i64,
+    took_us: i64,
+}
+
 /// Runs until told to stop.
-pub(super) async fn run(hub: Hub, mut cursor: i64, mut stop: watch::Receiver<bool>) {
+pub(super) async fn run(hub: Hub, cursor: i64, mut stop: watch::Receiver<bool>) {
     let mut head = hub.0.db.bus().watch();
-    let mut stored = cursor;
+    let mut reader = Reader {
+        hub,
+        cursor,
+        stored: cursor,
+        counts: HashMap::new(),
+    };
     let mut pause = PAUSE_MIN;
     loop {
         let upto = *head.borrow_and_update();
-        if upto <= cursor {
+        let passed = if *stop.borrow() {
+            break;
+        } else if upto > reader.cursor {
+            reader.pass(upto).await
+        } else {
+            let is_behind = reader.stored < reader.cursor;
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
-                changed = head.changed() => if changed.is_err() { break },
+                changed = head.changed() => if changed.is_err() { break } else { continue },
+                () = tokio::time::sleep(IDLE), if is_behind => {}
             }
-            continue;
-        }
-        if *stop.borrow() {
-            break;
-        }
-        match pass(&hub, upto, &mut cursor, &mut stored).await {
+            reader.write(vec![], reader.cursor).await
+        };
+        match passed {
             Ok(()) => pause = PAUSE_MIN,
             Err(error) => {
                 tracing::warn!(
@@ -78,36 +113,84 @@ pub(super) async fn run(hub: Hub, mut cursor: i64, mut stop: watch::Receiver<boo
             }
         }
     }
+    if reader.stored < reader.cursor
+        && let Err(error) = reader.write(vec![], reader.cursor).await
+    {
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "the hub reads a little of the log again at the next start"
+        );
+    }
 }
 
-/// One batch, of what was there when the head was at `upto`.
-async fn pass(hub: &Hub, upto: i64, cursor: &mut i64, stored: &mut i64) -> Result<()> {
-    let entries = read(hub, *cursor).await?;
-    // Without entries there are positions that nobody has: a restored log leaps over some.
-    let last = entries.last().map_or(upto, |entry| entry.position);
-    let (items, last) = plan(hub, &entries, last).await;
-    if items.is_empty() && last - *stored < IDLE_ENTRIES_MAX {
-        *cursor = last;
-        hub.0.recorded.send_replace(last);
-        return Ok(());
+impl Reader {
+    /// One batch, of what was there when the head was at `upto`.
+    async fn pass(&mut self, upto: i64) -> Result<()> {
+        let entries = read(&self.hub, self.cursor).await?;
+        // Without entries there are positions that nobody has: a restored log leaps over some.
+        let last = entries.last().map_or(upto, |entry| entry.position);
+        let (items, last) = plan(&self.hub, &entries, last).await;
+        let is_quiet = items.iter().all(|item| item.wishes.is_empty() && !item.is_new);
+        if is_quiet && last - self.stored < IDLE_ENTRIES_MAX {
+            self.count(&items);
+            self.cursor = last;
+            self.hub.0.recorded.send_replace(last);
+            return Ok(());
+        }
+        self.write(items, last).await
     }
-    let woken: Vec<_> = items
-        .iter()
-        .flat_map(|item| item.wishes.iter().map(|wish| wish.reactor.clone()))
-        .collect();
-    let now_ms = hub.0.clock.now_ms();
-    let job = async move |tx: &mut Tx<'_>| write(tx, items, last, now_ms).await;
-    hub.0.db.write::<_, StoreError, _>(job).await?;
-    (*cursor, *stored) = (last, last);
-    hub.0.recorded.send_replace(last);
-    for reactor in woken {
-        reactor.wake.notify_one();
-        if reactor.has_ended() {
-            // It ended while this was written, and did not see these jobs.
-            hub.give_up(&reactor).await?;
+
+    fn count(&mut self, items: &[Item]) {
+        for Item { event, .. } in items {
+            let minute = event.timestamp / MINUTE_MS;
+            *self.counts.entry((minute, event.kind.namespace().to_owned())).or_default() += 1;
         }
     }
-    Ok(())
+
+    /// Writes what comes of these, the counts so far, and the cursor.
+    async fn write(&mut self, items: Vec<Item>, last: i64) -> Result<()> {
+        let woken: Vec<_> = items
+            .iter()
+            .flat_map(|item| item.wishes.iter().map(|wish| wish.reactor.clone()))
+            .collect();
+        let before = self.counts.clone();
+        self.count(&items);
+        let (counts, clock) = (self.counts.clone(), self.hub.0.clock.clone());
+        let job = async move |tx: &mut Tx<'_>| write(tx, &clock, items, (counts, last)).await;
+        let done = match self.hub.0.db.write::<_, StoreError, _>(job).await {
+            Ok(done) => done,
+            Err(error) => {
+                // It is read again.
+                self.counts = before;
+                return Err(error.into());
+            }
+        };
+        self.counts.clear();
+        (self.cursor, self.stored) = (last, last);
+        self.hub.0.recorded.send_replace(last);
+        let now_ms = self.hub.0.clock.now_ms();
+        for Done {
+            reactor,
+            event_ms,
+            took_us,
+        } in done
+        {
+            self.hub.0.meters.done_at_once(event_ms, now_ms);
+            reactor.note_last(Last {
+                trouble: None,
+                at_ms: now_ms,
+                took_us,
+            });
+        }
+        for reactor in woken {
+            reactor.wake.notify_one();
+            if reactor.has_ended() {
+                // It ended while this was written, and did not see these jobs.
+                self.hub.give_up(&reactor).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The entries after the cursor: from memory, or from the database if that does not reach back so far.
@@ -135,7 +218,7 @@ async fn plan(hub: &Hub, entries: &[Arc<Entry>], last: i64) -> (Vec<Item>, i64) 
             is_new,
             event,
         };
-        let more = item.wishes.len() + usize::from(item.is_new);
+        let more = item.wishes.iter().map(Wish::rows).sum::<usize>() + usize::from(item.is_new);
         if rows > 0 && rows + more > DISPATCH_ROWS_MAX {
             return (items, entry.position - 1);
         }
@@ -164,31 +247,56 @@ fn wishes(hub: &Hub, reactors: &[Arc<Reactor>], event: &HubEvent) -> Vec<Wish> {
             Work::Rule(_) if hub.is_own_message(event) => Ok(None),
             Work::Rule(rule) => wanted(rule, &facts),
         };
-        let (key, order_key, dead) = match wanted {
+        let (key, order_key, mut dead) = match wanted {
             Ok(None) => continue,
             Ok(Some((key, order_key))) => (key, order_key, full(reactor)),
-            Err(fault) => (
-                event.id.to_string(),
-                None,
-                Some(format!("{fault} Mend the rule, then replay this.")),
-            ),
+            Err(fault) => (event.id.to_string(), None, Some(mend(&fault))),
         };
+        let mut at_once = None;
+        if let Work::Rule(rule) = &work
+            && rule.only_emits()
+            && dead.is_none()
+            && order_key.is_none()
+            && !reactor.is_paused()
+        {
+            match guarded(|| rule.effects(&facts, None)) {
+                Ok(effects) => at_once = Some(effects),
+                Err(fault) => dead = Some(mend(&fault)),
+            }
+        }
         wishes.push(Wish {
             reactor: reactor.clone(),
             key,
             order_key,
             dead,
+            at_once,
         });
     }
     wishes
 }
 
-/// What a rule says to an event: key and order. A panic is that rule's own fault.
+/// What a rule says to an event: key and order.
 fn wanted(rule: &Rule, facts: &Facts<'_>) -> Result<Option<(String, Option<String>)>, String> {
-    match catch_unwind(AssertUnwindSafe(|| rule.wants(facts))) {
-        Ok(Ok(wanted)) => Ok(wanted.map(|wanted| (wanted.key, wanted.order_key))),
-        Ok(Err(fault)) => Err(fault.to_string()),
+    let wanted = guarded(|| rule.wants(facts))?;
+    Ok(wanted.map(|wanted| (wanted.key, wanted.order_key)))
+}
+
+/// Asks a rule. A panic is that rule's own fault.
+fn guarded<T>(ask: impl FnOnce() -> Result<T, TemplateError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(ask)) {
+        Ok(answer) => answer.map_err(|fault| fault.to_string()),
         Err(_) => Err("The rule panicked. The server's operator finds it in the log.".to_owned()),
+    }
+}
+
+fn mend(fault: &str) -> String {
+    format!("{fault} Mend the rule, then replay this.")
+}
+
+impl Wish {
+    /// Rows that it makes, about.
+    fn rows(&self) -> usize {
+        1 + self.at_once.as_ref().map_or(0, |effects| 1 + 2 * effects.len())
     }
 }
 
@@ -199,28 +307,38 @@ fn full(reactor: &Reactor) -> Option<String> {
         .then(|| format!("{waiting} jobs of this reactor wait already. Look why it is so far behind, then replay this."))
 }
 
-/// Writes a batch.
-async fn write(tx: &mut Tx<'_>, items: Vec<Item>, last: i64, now_ms: i64) -> Result<(), StoreError> {
-    let mut counts: HashMap<(i64, String), i64> = HashMap::new();
-    for item in &items {
+/// Writes a batch, and says what was done in it.
+async fn write(
+    tx: &mut Tx<'_>,
+    clock: &Clock,
+    items: Vec<Item>,
+    (counts, last): (HashMap<(i64, String), i64>, i64),
+) -> Result<Vec<Done>, StoreError> {
+    let mut done = vec![];
+    for item in items {
         if item.is_new {
             record(tx, &item.event).await?;
         }
-        let minute = item.event.timestamp / MINUTE_MS;
-        *counts.entry((minute, item.event.kind.namespace().to_owned())).or_default() += 1;
-        let makers = if item.wishes.is_empty() {
-            vec![]
-        } else {
-            makers(tx, &item.event).await?
-        };
-        for wish in &item.wishes {
-            add(tx, &item.event, wish, &makers, now_ms).await?;
+        if item.wishes.is_empty() {
+            continue;
+        }
+        let makers = makers(tx, &item.event).await?;
+        for wish in item.wishes {
+            let began = Instant::now();
+            if add(tx, clock, &item.event, (&wish, &makers)).await? {
+                done.push(Done {
+                    reactor: wish.reactor,
+                    event_ms: item.event.timestamp,
+                    took_us: began.elapsed().as_micros() as i64,
+                });
+            }
         }
     }
     for ((minute, namespace), events) in counts {
         stats::count(tx, minute, &namespace, events).await?;
     }
-    reactors::set_cursor(tx, READER, last).await
+    reactors::set_cursor(tx, READER, last).await?;
+    Ok(done)
 }
 
 /// Records what the platform tells; once, however often it is read.
@@ -267,7 +385,9 @@ fn looped(makers: &[String], reactor: &str) -> Option<String> {
         .then(|| format!("This event came of {HOPS_MAX} others in a row. Let rules answer what comes from outside, then discard this."))
 }
 
-async fn add(tx: &mut Tx<'_>, event: &HubEvent, wish: &Wish, makers: &[String], now_ms: i64) -> Result<(), StoreError> {
+/// Adds a job. Says whether it is done already.
+async fn add(tx: &mut Tx<'_>, clock: &Clock, event: &HubEvent, (wish, makers): (&Wish, &[String])) -> Result<bool, StoreError> {
+    let now_ms = clock.now_ms();
     let job = NewJob {
         reactor: &wish.reactor.name,
         position: event.position,
@@ -278,13 +398,51 @@ async fn add(tx: &mut Tx<'_>, event: &HubEvent, wish: &Wish, makers: &[String], 
     };
     let looped = looped(makers, &wish.reactor.name);
     let dead = looped.as_deref().or(wish.dead.as_deref());
-    let (added, counter) = match dead {
-        Some(reason) => (reactors::add_dead(tx, &job, reason).await?, &wish.reactor.dead),
-        None => (reactors::add(tx, &job).await?, &wish.reactor.waiting),
+    let (added, counter) = match (dead, &wish.at_once) {
+        (Some(reason), _) => (reactors::add_dead(tx, &job, reason).await?, &wish.reactor.dead),
+        (None, Some(effects)) => return do_at_once(tx, clock, (event, effects), (&job, makers)).await,
+        (None, None) => (reactors::add(tx, &job).await?, &wish.reactor.waiting),
     };
     // Off by what a failed commit would have added, until the next start; the count bounds and shows, it decides nothing.
     counter.fetch_add(i64::from(added.is_some()), Ordering::Relaxed);
-    Ok(())
+    Ok(false)
+}
+
+/// Adds a job that is done, and what it comes to; false if it was done before.
+async fn do_at_once(
+    tx: &mut Tx<'_>,
+    clock: &Clock,
+    (event, effects): (&HubEvent, &[Effect]),
+    (job, makers): (&NewJob<'_>, &[String]),
+) -> Result<bool, StoreError> {
+    let attempt = Attempt {
+        number: 1,
+        began_ms: job.now_ms,
+        took_us: 0,
+        outcome: AttemptOutcome::Delivered,
+        status: None,
+        request: None,
+        answer: None,
+        error: None,
+    };
+    if reactors::add_done(tx, job, &attempt).await?.is_none() {
+        return Ok(false);
+    }
+    let source = format!("{REACTOR_SOURCE}{}", job.reactor);
+    for effect in effects {
+        let Effect::Emit { kind, payload } = effect else { continue };
+        let payload = RawValue::from_string(payload.clone()).map_err(|cause| StoreError::internal("read an effect's payload", cause))?;
+        let draft = Draft {
+            kind,
+            payload,
+            source: &source,
+            external: None,
+            cause: event.position,
+            hops: makers.len() as i64 + 1,
+        };
+        ingest::commit(tx, clock, draft).await?;
+    }
+    Ok(true)
 }
 
 impl Hub {

@@ -116,7 +116,8 @@ impl Hub {
             return Err(ErrorCode::TypeNotAllowed.into());
         }
         let external = external_id.map(parse_external).transpose()?.map(str::to_owned);
-        let hash: [u8; 32] = Sha256::digest(body).into();
+        // Only what may be repeated is held against what came before.
+        let hash: [u8; 32] = external.as_ref().map_or([0; 32], |_| Sha256::digest(body).into());
         let (clock, name, payload) = (self.0.clock.clone(), source.name.clone(), payload.to_owned());
         let job = async move |tx: &mut Tx<'_>| -> Result<(bool, HubEventId, i64)> {
             if let Some(external) = &external

@@ -194,6 +194,11 @@ impl Rule {
         self.idle.as_deref()
     }
 
+    /// Does it make events and nothing else? Then nothing outside can be in its way.
+    pub fn only_emits(&self) -> bool {
+        self.http.is_none() && self.message.is_none()
+    }
+
     /// Does it ask somebody else's server?
     pub fn has_http(&self) -> bool {
         self.http.is_some()

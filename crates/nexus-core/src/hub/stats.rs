@@ -1,6 +1,6 @@
 //! How the hub does: events a minute, how soon reactors begin, what became of jobs.
 //!
-//! Events are counted in the write that dispatches them. What reactors did is gathered in memory and written every few seconds: a
+//! Events are counted in the writes of the dispatcher, at the latest after a second. What reactors did is gathered in memory and written every few seconds: a
 //! process that dies takes the last of it along.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,6 +31,15 @@ struct Gathered {
     dead: i64,
 }
 
+impl Gathered {
+    fn reacted(&mut self, event_ms: i64, now_ms: i64) {
+        self.samples += 1;
+        if self.samples_ms.len() < SAMPLES_MAX {
+            self.samples_ms.push((now_ms - event_ms).max(0));
+        }
+    }
+}
+
 /// Gathers. See the module.
 #[derive(Default)]
 pub(crate) struct Meters(Mutex<Gathered>);
@@ -45,11 +54,14 @@ impl Meters {
         if job.attempts > 0 {
             return;
         }
+        self.gathered().reacted(job.event.event.timestamp, now_ms);
+    }
+
+    /// A reactor did something in the dispatcher's own write.
+    pub(crate) fn done_at_once(&self, event_ms: i64, now_ms: i64) {
         let mut gathered = self.gathered();
-        gathered.samples += 1;
-        if gathered.samples_ms.len() < SAMPLES_MAX {
-            gathered.samples_ms.push((now_ms - job.event.event.timestamp).max(0));
-        }
+        gathered.reacted(event_ms, now_ms);
+        gathered.delivered += 1;
     }
 
     pub(crate) fn delivered(&self) {

@@ -13,7 +13,7 @@ use nexus_types::hub::JobState;
 use nexus_types::ids::{HubEventId, JobId};
 
 pub use self::attempts::{Attempt, Settled, attempts_of, settle};
-pub use self::jobs::{NewJob, add, add_dead, discard, give_up, rekey, remove_jobs, replay, sweep, sweep_dead, with_waiting};
+pub use self::jobs::{NewJob, add, add_dead, add_done, discard, give_up, rekey, remove_jobs, replay, sweep, sweep_dead, with_waiting};
 pub use self::leases::{LeasedJob, lease, next_due, postpone, release_all};
 pub use self::lists::{Counts, counts, dead_count, dead_letters, job, jobs, jobs_of, waiting_count};
 use crate::{StoreError, Tx};

@@ -545,6 +545,18 @@ async fn a_dead_letter_gets_another_key_unless_that_is_taken(db: Db) {
     );
 }
 
+async fn a_job_can_be_added_with_what_was_done(db: Db) {
+    scene(&db).await;
+    let done =
+        async |key: &'static str| job!(db, tx => reactors::add_done(tx, &NewJob { now_ms: 30, ..new("mint", 1, key, 30) }, &attempt(1)));
+    let id = done("1").await.expect("it is added");
+    assert_eq!(done("1").await, None, "once for a key");
+    let found = load(&db, id).await;
+    assert_eq!((found.state, found.attempts, found.ended_ms), (JobState::Done, 1, Some(30)));
+    assert_eq!(job!(db, tx => reactors::attempts_of(tx, id)), [attempt(1)]);
+    assert!(lease(&db, 99, 100, 9).await.is_empty());
+}
+
 async fn reactors_with_waiting_jobs_are_known_by_name(db: Db) {
     scene(&db).await;
     job!(db, tx => reactors::add(tx, &new("mint", 1, "1", 0)));
@@ -578,6 +590,7 @@ on_each!(
     jobs_that_ended_long_ago_are_swept_in_pieces,
     of_too_many_dead_letters_the_oldest_go,
     a_dead_letter_gets_another_key_unless_that_is_taken,
+    a_job_can_be_added_with_what_was_done,
     reactors_with_waiting_jobs_are_known_by_name,
     a_reactor_stays_paused_until_it_is_resumed,
 );

@@ -91,7 +91,11 @@ async fn the_log_of_a_process_without_communities_is_trimmed_and_its_events_stay
     assert!(before >= 2, "the start and the payment: {before}");
     sweep_log(desk.hub.db(), desk.clock.now_ms()).await.expect("it sweeps");
     assert_eq!(kept().await, before, "nothing is old enough");
-    sweep_log(desk.hub.db(), desk.clock.now_ms() + 1).await.expect("it sweeps");
-    assert_eq!(kept().await, 0);
+    // As far as the hub has noted that it is.
+    desk.until(async || {
+        sweep_log(desk.hub.db(), desk.clock.now_ms() + 1).await.expect("it sweeps");
+        (kept().await == 0).then_some(())
+    })
+    .await;
     assert_eq!(desk.events("FLOWPAY:PAYMENT_RECEIVED").await.len(), 1);
 }

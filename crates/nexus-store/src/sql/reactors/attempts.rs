@@ -100,7 +100,7 @@ pub async fn settle(tx: &mut Tx<'_>, job: JobId, attempt: &Attempt, settled: Set
     Ok(true)
 }
 
-async fn insert(tx: &mut Tx<'_>, job: JobId, attempt: &Attempt) -> Result<(), StoreError> {
+pub(super) async fn insert(tx: &mut Tx<'_>, job: JobId, attempt: &Attempt) -> Result<(), StoreError> {
     let args = [
         job.into(),
         attempt.number.into(),

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use nexus_types::ids::JobId;
 use nexus_types::limits::ATTEMPTS_KEPT_MAX;
 
-use super::BEHIND;
+use super::{Attempt, BEHIND};
 use crate::{Row, StoreError, Tx, Value};
 
 const ADD: &str = "INSERT INTO reactor_jobs (reactor, position, key, order_key, state, due_ms, created_ms, lease_ms)
     VALUES ($1, $2, $3, $4, 0, $5, $6, CASE WHEN $4 IS NOT NULL AND EXISTS
         (SELECT 1 FROM reactor_jobs WHERE reactor = $1 AND order_key = $4 AND state = 0) THEN $7 ELSE 0 END)
     ON CONFLICT (reactor, key) DO NOTHING RETURNING id";
+const ADD_DONE: &str =
+    "INSERT INTO reactor_jobs (reactor, position, key, order_key, state, attempts, due_ms, created_ms, first_ms, ended_ms)
+    VALUES ($1, $2, $3, NULL, 1, 1, $4, $4, $4, $4) ON CONFLICT (reactor, key) DO NOTHING RETURNING id";
 const ADD_DEAD: &str = "INSERT INTO reactor_jobs (reactor, position, key, order_key, state, due_ms, created_ms, ended_ms, reason)
     VALUES ($1, $2, $3, $4, 2, $5, $6, $6, $7) ON CONFLICT (reactor, key) DO NOTHING RETURNING id";
 const REPLAY: &str = "UPDATE reactor_jobs AS j SET state = 0, due_ms = $2, first_ms = 0, ended_ms = NULL, reason = NULL,
@@ -69,6 +72,20 @@ async fn insert(tx: &mut Tx<'_>, sql: &'static str, job: &NewJob<'_>, last: Valu
 /// Those of the store.
 pub async fn add(tx: &mut Tx<'_>, job: &NewJob<'_>) -> Result<Option<JobId>, StoreError> {
     insert(tx, ADD, job, BEHIND.into()).await
+}
+
+/// Adds a job that is done already, with its one attempt; `None`, and nothing is added, if the reactor has one of that key.
+///
+/// # Errors
+/// Those of the store.
+pub async fn add_done(tx: &mut Tx<'_>, job: &NewJob<'_>, attempt: &Attempt) -> Result<Option<JobId>, StoreError> {
+    debug_assert!(job.order_key.is_none(), "one that has an order waits for its turn");
+    let args = [job.reactor.into(), job.position.into(), job.key.into(), job.now_ms.into()];
+    let id = tx.query_opt(ADD_DONE, &args, |row| row.get(0)).await?;
+    if let Some(id) = id {
+        super::attempts::insert(tx, id, attempt).await?;
+    }
+    Ok(id)
 }
 
 /// Adds a job that is not even tried; `None` if the reactor has one of that key.
