@@ -44,7 +44,13 @@ impl Client {
 
     /// Asks, and waits for the whole answer.
     pub(crate) async fn call(&mut self, request: &Request<'_>) -> Outcome<Answer> {
-        self.stream.write_all(encode(request, &self.host).as_bytes()).await?;
+        let text = encode(request, &self.host);
+        self.exchange(text.as_bytes()).await
+    }
+
+    /// The same with the bytes of a request.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Outcome<Answer> {
+        self.stream.write_all(request).await?;
         self.held.clear();
         loop {
             if self.stream.read_buf(&mut self.held).await? == 0 {

@@ -7,6 +7,7 @@ mod accounts;
 mod chat;
 mod cores;
 mod engine;
+mod events;
 mod fanout;
 mod floors;
 mod frames;
@@ -64,7 +65,8 @@ pub(crate) struct Options {
     /// The folder with the verifier in WebAssembly, as `cargo xtask wasm` makes it.
     #[arg(long, env = "NEXUS_WASM", value_name = "DIR")]
     pub(crate) wasm: Option<PathBuf>,
-    /// Only these parts: start, fanout, crowd, history of `chat`; inside, registrations, proofs, audits, browser of `log`.
+    /// Only these parts: start, fanout, crowd, history of `chat`; inside, registrations, proofs, audits, browser of `log`;
+    /// intake, reactions, streams, kill, chain of `events`.
     #[arg(long, value_name = "PART")]
     pub(crate) part: Vec<String>,
 }
@@ -78,6 +80,8 @@ enum Name {
     Chat,
     /// The key log: registrations, proofs, audits.
     Log,
+    /// The event hub: events in, reactors, streams, a kill in the middle.
+    Events,
 }
 
 /// What every part needs.
@@ -133,7 +137,7 @@ fn run() -> Outcome<()> {
     let json = options.json.clone().unwrap_or_else(|| beside.join("nexus-bench.json"));
     let runs = options.runs.unwrap_or(if options.quick { 1 } else { 5 });
     let names = if options.names.is_empty() {
-        vec![Name::Store, Name::Chat, Name::Log]
+        vec![Name::Store, Name::Chat, Name::Log, Name::Events]
     } else {
         options.names.clone()
     };
@@ -153,6 +157,7 @@ fn run() -> Outcome<()> {
                 Name::Store => store::run(&mut bench)?,
                 Name::Chat => chat::run(&mut bench)?,
                 Name::Log => log::run(&mut bench)?,
+                Name::Events => events::run(&mut bench)?,
             }
         }
     }

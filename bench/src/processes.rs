@@ -75,6 +75,12 @@ pub(crate) fn own_thread() -> Outcome<Duration> {
     )?)?))
 }
 
+/// Processor time of another thread of this process.
+pub(crate) fn thread(id: i32) -> Outcome<Duration> {
+    let text = fs::read_to_string(format!("/proc/self/task/{id}/schedstat"))?;
+    Ok(Duration::from_nanos(first_number(&text)?))
+}
+
 /// Seconds of processor time of a process, user and system, also just after its end.
 pub(crate) fn total_s(pid: u32) -> Outcome<f64> {
     let ticks = ticks(&fs::read_to_string(format!("/proc/{pid}/stat"))?)?;

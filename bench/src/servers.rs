@@ -52,9 +52,15 @@ impl Server {
 
     /// The same with more flags.
     pub(crate) fn start_with(bench: &Bench, data: &Path, place: Place, flags: &[&str]) -> Outcome<Self> {
+        Self::start_in(bench, data, place, flags, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub(crate) fn start_in(bench: &Bench, data: &Path, place: Place, flags: &[&str], variables: &[(&str, &str)]) -> Outcome<Self> {
         let mut command = command(bench, data, "127.0.0.1:0")?;
         command
             .args(flags)
+            .envs(variables.iter().copied())
             .env("NEXUS__PASSWORDS__MEMORY_KIB", "8")
             .env("NEXUS__PASSWORDS__PASSES", "1");
         // A process begins where the thread is that starts it.
