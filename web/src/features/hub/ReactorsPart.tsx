@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { Ban, CircleAlert, Clock, FileX, Pause, Play, Power, Zap } from "lucide-react";
+import { Ban, CircleAlert, Clock, Pause, Play, Power, Zap } from "lucide-react";
 import { useTranslation } from "../../i18n/useTranslation.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Icon } from "../../ui/Icon.tsx";
@@ -60,7 +60,6 @@ const STATES: Readonly<Record<ReactorState, readonly [typeof Zap, "good" | "rest
   refused: [Ban, "danger"],
   resting: [CircleAlert, "warn"],
   off: [Power, "rest"],
-  gone: [FileX, "warn"],
 };
 
 interface ReactorCardProps {
@@ -126,11 +125,11 @@ function ReactorCard({ reactor, deed, onPaused }: ReactorCardProps) {
   );
 }
 
-/** Why it does not run, and what to do about it. */
+/** Why it does not run, or did not the last time, and what to do about it. */
 function StateWords({ reactor, now }: { readonly reactor: Reactor; readonly now: number }) {
   const { t } = useTranslation();
   const { state, reason, file, line, rest_since: since, rest_until: until } = reactor;
-  if (state === "active" || state === "off") return null;
+  if (state === "off" || (state === "active" && reason === null)) return null;
   // The words of a refusal begin with the place.
   const isPlaced = file === null || reason?.startsWith(file);
   return (
@@ -143,7 +142,7 @@ function StateWords({ reactor, now }: { readonly reactor: Reactor; readonly now:
       {state === "resting" && until !== null && until > now ? (
         <b>{t("hub.reactors.until", { time: clockTime(until).slice(0, 8), wait: wait(until - now) })}</b>
       ) : null}{" "}
-      {t(`hub.reactors.todo.${state}`)}
+      {state === "active" ? null : t(`hub.reactors.todo.${state}`)}
     </p>
   );
 }

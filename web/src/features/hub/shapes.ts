@@ -81,7 +81,7 @@ export interface Delivery extends TriedJob {
   readonly event: HubEvent;
 }
 
-export type ReactorState = "active" | "paused" | "idle" | "refused" | "resting" | "off" | "gone";
+export type ReactorState = "active" | "paused" | "idle" | "refused" | "resting" | "off";
 
 export interface Reactor {
   readonly name: string;
