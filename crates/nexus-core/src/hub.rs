@@ -37,7 +37,7 @@ use tokio::task::JoinHandle;
 pub use access::{Access, AccessView};
 pub use catalogue::{LastRun, ReactorInfo, ReactorState};
 pub use ingest::Published;
-pub use sources::{Claim, DefaultSecrets, NewSource, SourceAccess, SourceInfo, SourceWithSecret, SourcesView};
+pub use sources::{Claim, DefaultSecrets, NewSource, SecretMark, SourceAccess, SourceInfo, SourceWithSecret, SourcesView};
 pub use streams::StreamEvent;
 pub use types::{BadType, CustomType, TypeInfo, TypeRegistry};
 pub use webhooks::{WebhookChange, WebhookDraft, WebhookInfo, Webhooks};
@@ -48,6 +48,7 @@ use crate::keys::Keys;
 use crate::outbound::Outbound;
 use access::Tickets;
 use catalogue::Catalogue;
+use dispatch::Uncounted;
 use sources::Sources;
 use stats::Meters;
 
@@ -113,6 +114,7 @@ pub(crate) struct Inner {
     tickets: Tickets,
     catalogue: Catalogue,
     pub(crate) meters: Meters,
+    uncounted: Uncounted,
     /// The id of [`HUB_BOT`], 0 while there is none.
     pub(crate) bot: AtomicI64,
     /// A webhook was switched off by its failures.
@@ -159,6 +161,7 @@ impl Hub {
             sources,
             tickets: Tickets::default(),
             meters: Meters::default(),
+            uncounted: Uncounted::default(),
             bot: AtomicI64::new(bot),
             webhooks_changed: Notify::new(),
             recorded: watch::Sender::new(cursor),

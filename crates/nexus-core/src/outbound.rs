@@ -122,10 +122,18 @@ impl CallError {
         matches!(self, Self::BadUrl(_) | Self::BadHeader(_))
     }
 
-    /// Did the other side fail to be there, rather than say something we do not like? Such failures open the breaker. That we could not
-    /// ask ([`CallError::Busy`]) says nothing about it.
+    /// Is it about the other side, and will the next job meet the same? Such failures open the breaker.
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::NoHost(_) | Self::Connect(_) | Self::Timeout { .. } | Self::Broken(_))
+        match self {
+            Self::BadUrl(_) | Self::BadHeader(_) | Self::Busy => false,
+            Self::Blocked(_)
+            | Self::NoHost(_)
+            | Self::Connect(_)
+            | Self::Timeout { .. }
+            | Self::AnswerTooLarge { .. }
+            | Self::Redirect { .. }
+            | Self::Broken(_) => true,
+        }
     }
 }
 

@@ -28,6 +28,9 @@ const EXITS: &str = "Exit codes: 0 fine, 1 failed or unhealthy, 2 wrong flag or 
     4 data directory or a secret unsafe or damaged, 5 can't listen, 6 can't open the database, 7 stopping took too long, \
     8 the key log can't be reached.";
 
+/// How long what runs on threads of its own may go on after everything was done and stopped.
+const THREADS_LEFT: Duration = Duration::from_millis(500);
+
 /// A community platform in one binary.
 #[derive(Debug, Parser)]
 #[command(name = "nexus", version, after_help = EXITS)]
@@ -248,8 +251,22 @@ fn stopped(directory: &Path, store: Option<String>) -> Result<(DataDir, Settings
     Ok((data, settings))
 }
 
-fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|cause| {
+/// The threads of one command.
+struct Threads(Runtime);
+
+impl Threads {
+    /// Runs this to its end. Threads that the system keeps are left behind: a name server that does not answer holds them for as long
+    /// as it likes, and nothing can stop that but the end of the process.
+    fn block_on<T>(self, work: impl Future<Output = T>) -> T {
+        let done = self.0.block_on(work);
+        self.0.shutdown_timeout(THREADS_LEFT);
+        done
+    }
+}
+
+fn runtime() -> Result<Threads, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map(Threads).map_err(|cause| {
         Failure::new(
             Exit::Failed,
             format!("Can't start threads: {cause}."),

@@ -53,7 +53,7 @@ const STREAM_EVENTS: &str = "nexus_hub_stream_events_total";
 /// Streams that ended, by who ended them: `client`, or the word of a reason of ours.
 const STREAMS_CLOSED: &str = "nexus_hub_stream_closed_total";
 
-/// Calls to other servers by outcome: `answered`, `invalid`, `blocked`, `no_host`, `no_connection`, `timeout`, `too_large`, `redirect`,
+/// Calls to other servers by outcome: `answered`, `invalid`, `blocked`, `no_host`, `busy`, `no_connection`, `timeout`, `too_large`, `redirect`,
 /// `broken`.
 const OUTBOUND_CALLS: &str = "nexus_outbound_calls_total";
 

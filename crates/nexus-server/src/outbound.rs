@@ -121,6 +121,7 @@ fn outcome(answer: &Result<Answer, CallError>) -> &'static str {
         Err(CallError::BadUrl(_) | CallError::BadHeader(_)) => "invalid",
         Err(CallError::Blocked(_)) => "blocked",
         Err(CallError::NoHost(_)) => "no_host",
+        Err(CallError::Busy) => "busy",
         Err(CallError::Connect(_)) => "no_connection",
         Err(CallError::Timeout { .. }) => "timeout",
         Err(CallError::AnswerTooLarge { .. }) => "too_large",

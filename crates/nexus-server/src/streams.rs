@@ -214,11 +214,11 @@ impl Inner {
         self.sockets().values().cloned().collect()
     }
 
-    /// Ends the streams of sources that are gone or have other rights.
+    /// Ends the streams of sources that are gone or have other rights, and those that a secret opened which is no longer good.
     fn end_stale(&self) {
         for socket in self.all() {
             if let Access::Source(source) = &socket.access
-                && self.hub.sources().access(&source.name).as_ref() != Some(source)
+                && !self.hub.sources().holds(source)
             {
                 socket.close(Closing::AccessEnded);
             }

@@ -189,7 +189,7 @@ impl Hub {
     }
 
     /// Reads the rules anew if a file changed.
-    async fn reload_rules(&self) -> Result<()> {
+    pub(super) async fn reload_rules(&self) -> Result<()> {
         let _alone = self.0.catalogue.alone.lock().await;
         let hub = self.clone();
         // Files may be on a slow disk.

@@ -8,8 +8,8 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nexus_store::sql::hub::{events as rows, stats};
@@ -63,8 +63,42 @@ struct Reader {
     cursor: i64,
     /// The cursor as it is stored.
     stored: i64,
-    /// Events by minute and namespace that are not counted in the database yet.
-    counts: HashMap<(i64, String), i64>,
+}
+
+/// Events by minute and namespace.
+pub(super) type Counts = HashMap<(i64, String), i64>;
+
+/// Events that are not counted in the database yet, because nothing else of them had to be written.
+#[derive(Default)]
+pub(super) struct Uncounted(Mutex<Counts>);
+
+impl Uncounted {
+    fn add(&self, counts: Counts) {
+        merge(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), counts);
+    }
+
+    fn take(&self) -> Counts {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn look(&self) -> Counts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn merge(all: &mut Counts, more: Counts) {
+    for (key, events) in more {
+        *all.entry(key).or_default() += events;
+    }
+}
+
+fn counts(items: &[Item]) -> Counts {
+    let mut counts = Counts::new();
+    for Item { event, .. } in items {
+        let minute = event.timestamp / MINUTE_MS;
+        *counts.entry((minute, event.kind.namespace().to_owned())).or_default() += 1;
+    }
+    counts
 }
 
 /// What was done in a write, for the figures.
@@ -81,7 +115,6 @@ pub(super) async fn run(hub: Hub, cursor: i64, mut stop: watch::Receiver<bool>) 
         hub,
         cursor,
         stored: cursor,
-        counts: HashMap::new(),
     };
     let mut pause = PAUSE_MIN;
     loop {
@@ -132,19 +165,12 @@ impl Reader {
         let (items, last) = plan(&self.hub, &entries, last).await;
         let is_quiet = items.iter().all(|item| item.wishes.is_empty() && !item.is_new);
         if is_quiet && last - self.stored < IDLE_ENTRIES_MAX {
-            self.count(&items);
+            self.hub.0.uncounted.add(counts(&items));
             self.cursor = last;
             self.hub.0.recorded.send_replace(last);
             return Ok(());
         }
         self.write(items, last).await
-    }
-
-    fn count(&mut self, items: &[Item]) {
-        for Item { event, .. } in items {
-            let minute = event.timestamp / MINUTE_MS;
-            *self.counts.entry((minute, event.kind.namespace().to_owned())).or_default() += 1;
-        }
     }
 
     /// Writes what comes of these, the counts so far, and the cursor.
@@ -153,19 +179,18 @@ impl Reader {
             .iter()
             .flat_map(|item| item.wishes.iter().map(|wish| wish.reactor.clone()))
             .collect();
-        let before = self.counts.clone();
-        self.count(&items);
-        let (counts, clock) = (self.counts.clone(), self.hub.0.clock.clone());
-        let job = async move |tx: &mut Tx<'_>| write(tx, &clock, items, (counts, last)).await;
+        let before = self.hub.0.uncounted.take();
+        let (mut all, clock) = (before.clone(), self.hub.0.clock.clone());
+        merge(&mut all, counts(&items));
+        let job = async move |tx: &mut Tx<'_>| write(tx, &clock, items, (all, last)).await;
         let done = match self.hub.0.db.write::<_, StoreError, _>(job).await {
             Ok(done) => done,
             Err(error) => {
                 // It is read again.
-                self.counts = before;
+                self.hub.0.uncounted.add(before);
                 return Err(error.into());
             }
         };
-        self.counts.clear();
         (self.cursor, self.stored) = (last, last);
         self.hub.0.recorded.send_replace(last);
         let now_ms = self.hub.0.clock.now_ms();
@@ -308,12 +333,7 @@ fn full(reactor: &Reactor) -> Option<String> {
 }
 
 /// Writes a batch, and says what was done in it.
-async fn write(
-    tx: &mut Tx<'_>,
-    clock: &Clock,
-    items: Vec<Item>,
-    (counts, last): (HashMap<(i64, String), i64>, i64),
-) -> Result<Vec<Done>, StoreError> {
+async fn write(tx: &mut Tx<'_>, clock: &Clock, items: Vec<Item>, (counts, last): (Counts, i64)) -> Result<Vec<Done>, StoreError> {
     let mut done = vec![];
     for item in items {
         if item.is_new {

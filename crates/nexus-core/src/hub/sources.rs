@@ -22,7 +22,7 @@ use nexus_types::ErrorCode;
 use nexus_types::hub::{DEFAULT_SOURCE, EventType, PLATFORM_SOURCE, Pattern};
 use nexus_types::limits::{SECOND_MS, SECRET_OVERLAP_MS, SIGNATURE_SKEW_MS, SOURCES_MAX};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -68,6 +68,16 @@ pub struct Claim<'a> {
     pub must_be_timely: bool,
 }
 
+/// Which of its secrets a source signed with: the hash of what is stored, which is sealed and moves on as it is at a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SecretMark([u8; 32]);
+
+impl SecretMark {
+    fn of(sealed: &[u8]) -> Self {
+        Self(Sha256::digest(sealed).into())
+    }
+}
+
 /// A source whose signature was good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceAccess {
@@ -77,9 +87,16 @@ pub struct SourceAccess {
     pub patterns: Arc<[Pattern]>,
     /// May it read events?
     pub reads: bool,
+    /// What it signed with.
+    pub secret: SecretMark,
 }
 
 impl SourceAccess {
+    /// The same with another secret.
+    fn by(&self, secret: SecretMark) -> Self {
+        Self { secret, ..self.clone() }
+    }
+
     /// Is this type among what it may send or read?
     pub fn may(&self, kind: &EventType) -> bool {
         self.patterns.iter().any(|pattern| pattern.matches(kind))
@@ -151,8 +168,15 @@ struct Known {
     access: SourceAccess,
     info: SourceInfo,
     current: Signer,
+    previous: Option<Previous>,
+}
+
+/// The secret before the last rotation.
+struct Previous {
+    signer: Signer,
+    mark: SecretMark,
     /// Good until then.
-    previous: Option<(Signer, i64)>,
+    until_ms: i64,
 }
 
 /// All sources, in memory and in the database.
@@ -285,20 +309,23 @@ impl Sources {
                 tracing::error!(source = %row.name, "the secret of source {} can't be opened; rotate it", row.name);
                 continue;
             };
-            let previous = row
-                .previous
-                .as_deref()
-                .and_then(|sealed| self.open(sealed))
-                .zip(row.previous_until_ms);
+            let previous = row.previous.as_deref().zip(row.previous_until_ms).and_then(|(sealed, until_ms)| {
+                Some(Previous {
+                    signer: signer(&self.open(sealed)?),
+                    mark: SecretMark::of(sealed),
+                    until_ms,
+                })
+            });
             let patterns: Arc<[Pattern]> = row.rights.patterns.clone().into();
             let source = Known {
                 access: SourceAccess {
                     name: row.name.as_str().into(),
                     patterns,
                     reads: row.rights.reads,
+                    secret: SecretMark::of(&row.secret),
                 },
                 current: signer(&current),
-                previous: previous.map(|(secret, until_ms)| (signer(&secret), until_ms)),
+                previous,
                 info: info(&row),
             };
             known.insert(row.name, Arc::new(source));
@@ -387,19 +414,20 @@ impl SourcesView<'_> {
             is_good(&self.sources.nobody, claim, &mac);
             return Err(ErrorCode::InvalidSignature.into());
         };
-        let by_previous = || match &source.previous {
-            Some((signer, until_ms)) => now_ms < *until_ms && is_good(signer, claim, &mac),
-            None => false,
-        };
-        if !is_good(&source.current, claim, &mac) && !by_previous() {
+        let previous = source.previous.as_ref().filter(|previous| now_ms < previous.until_ms);
+        let secret = if is_good(&source.current, claim, &mac) {
+            source.access.secret
+        } else if let Some(previous) = previous.filter(|previous| is_good(&previous.signer, claim, &mac)) {
+            previous.mark
+        } else {
             return Err(ErrorCode::InvalidSignature.into());
-        }
+        };
         let timely = match claim.timestamp {
             None => !claim.must_be_timely && !source.info.demands_timestamp,
             Some(text) => is_timely(text, now_ms),
         };
         if timely {
-            Ok(source.access.clone())
+            Ok(source.access.by(secret))
         } else {
             Err(ErrorCode::StaleTimestamp.into())
         }
@@ -408,6 +436,17 @@ impl SourcesView<'_> {
     /// A source's rights as they are now; `None` if there is none of that name any more.
     pub fn access(&self, name: &str) -> Option<SourceAccess> {
         self.sources.find(name).map(|known| known.access.clone())
+    }
+
+    /// Is an access still good: the source is there, has the same rights, and the secret that signed is one of its present ones?
+    pub fn holds(&self, access: &SourceAccess) -> bool {
+        let Some(known) = self.sources.find(&access.name) else {
+            return false;
+        };
+        let now_ms = self.clock.now_ms();
+        let previous = known.previous.as_ref().filter(|previous| now_ms < previous.until_ms);
+        let is_present = access.secret == known.access.secret || previous.is_some_and(|previous| previous.mark == access.secret);
+        is_present && known.access.by(access.secret) == *access
     }
 
     /// Changes whenever a source did.

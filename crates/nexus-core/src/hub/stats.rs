@@ -1,6 +1,6 @@
 //! How the hub does: events a minute, how soon reactors begin, what became of jobs.
 //!
-//! Events are counted in the writes of the dispatcher, at the latest after a second. What reactors did is gathered in memory and written every few seconds: a
+//! Events are counted in the writes of the dispatcher; those that nobody wanted are counted in memory until then, a second at most. What reactors did is gathered in memory and written every few seconds: a
 //! process that dies takes the last of it along.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::Hub;
+use super::dispatch::Counts;
 use crate::errors::Result;
 
 /// How often what was gathered is written.
@@ -191,6 +192,26 @@ struct Found {
     dead_letters: i64,
 }
 
+impl Found {
+    /// What is not in the database yet.
+    fn add(&mut self, uncounted: Counts, midnight: i64) {
+        for ((minute, namespace), events) in uncounted {
+            match self.events.iter_mut().find(|(at, _)| *at == minute) {
+                Some((_, count)) => *count += events,
+                None => self.events.push((minute, events)),
+            }
+            if minute < midnight {
+                continue;
+            }
+            match self.namespaces.iter_mut().find(|(known, _)| *known == namespace) {
+                Some((_, count)) => *count += events,
+                None => self.namespaces.push((namespace, events)),
+            }
+        }
+        self.namespaces.sort();
+    }
+}
+
 impl Hub {
     /// How the hub did in the last minutes, and since midnight.
     ///
@@ -211,7 +232,9 @@ impl Hub {
                 dead_letters: reactors::dead_count(tx).await?,
             })
         };
-        let found = self.0.db.read(job).await?;
+        let uncounted = self.0.uncounted.look();
+        let mut found = self.0.db.read(job).await?;
+        found.add(uncounted, midnight);
         let all = self.reactors_now();
         let webhooks = all
             .iter()

@@ -91,14 +91,15 @@ impl Hub {
         Ok(floor)
     }
 
-    /// Is an access still good: its login has not ended, its source is there and has the same rights?
+    /// Is an access still good: its login has not ended; its source is there, has the same rights, and the secret that signed is still
+    /// good?
     ///
     /// # Errors
     /// Those of the store.
     pub async fn holds(&self, access: &Access) -> Result<bool> {
         Ok(match access {
             Access::Admin => true,
-            Access::Source(source) => self.sources().access(&source.name).as_ref() == Some(source),
+            Access::Source(source) => self.sources().holds(source),
             &Access::Administrator { user, login } => {
                 let job = async move |tx: &mut Tx<'_>| sql::logins::is_live(tx, login, user).await;
                 self.0.db.read::<_, StoreError, _>(job).await?

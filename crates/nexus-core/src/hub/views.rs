@@ -564,6 +564,8 @@ impl Hub {
     /// not there.
     pub async fn dry_run(&self, wanted: DryRun) -> Result<DryRunReport> {
         page_limit(wanted.limit, DRY_RUN_EVENTS_MAX)?;
+        // Whoever tries a rule has mostly just written it.
+        self.reload_rules().await?;
         let read = match (&wanted.name, &wanted.rule) {
             (_, Some(text)) => {
                 let name = wanted.name.as_deref().unwrap_or("rule");

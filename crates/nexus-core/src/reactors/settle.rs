@@ -122,7 +122,10 @@ impl Hub {
         }
         if let Work::Webhook(endpoint) = work {
             let delivered = verdicts.ended == Ended::Done;
-            if let Some(turned) = endpoint.note(delivered, now_ms) {
+            // What did not even get out says nothing about the endpoint.
+            let is_ours = performed.reached.is_none() && matches!(performed.verdict, Verdict::Retry { .. });
+            let turned = if is_ours { None } else { endpoint.note(delivered, now_ms) };
+            if let Some(turned) = turned {
                 webhooks::failing(tx, endpoint.id, turned.since_ms()).await?;
             }
             if let Some(reason) = self.reason_to_disable(endpoint.failing_since_ms.load(Ordering::Relaxed), performed, now_ms) {

@@ -38,7 +38,9 @@ use reactors::{dry_run, pause, reactors, resume};
 use sources::{add_source, remove_source, rotate_source, sources};
 use webhooks::{add_webhook, change_webhook, deliveries, redeliver, remove_webhook, rotate_webhook, test_webhook, webhook, webhooks};
 
-/// Bytes of the signed body of a request for a ticket, which says nothing.
+/// What a source signs to get a ticket. It is no event, so that whoever recorded a signed event can't open a stream with it.
+const TICKET_BODY: &[u8] = b"{}";
+/// Bytes of that body, with white space around it.
 const TICKET_BYTES_MAX: usize = 1_024;
 
 /// Everything a request about the hub may need of this process. Clones are the same node.
@@ -195,7 +197,11 @@ async fn ticket(
         node.by_token(&parts.headers).await?
     } else {
         let body = json::read(body, TICKET_BYTES_MAX).await?;
-        Access::Source(node.signed(&exchange, &parts.headers, &body, true)?)
+        let source = node.signed(&exchange, &parts.headers, &body, true)?;
+        if body.trim_ascii() != TICKET_BODY {
+            return Err(ErrorCode::InvalidSignature.into());
+        }
+        Access::Source(source)
     };
     let ticket = node.0.hub.access().ticket(access)?;
     let expires_in = TICKET_MS / SECOND_MS;

@@ -16,7 +16,7 @@ use crate::roles::Roles;
 
 /// The variable with the secret.
 pub const CURRENT: &str = "NEXUS_SECRET";
-/// The variable with the secret before, which stays good as long as it is set.
+/// The variable with the secret before. It counts when the server sees that [`CURRENT`] is a new one, and for 24 hours from then.
 pub const PREVIOUS: &str = "NEXUS_SECRET_PREVIOUS";
 /// What is appended to a variable's name to name a file instead.
 pub const FILE: &str = "_FILE";

@@ -145,7 +145,7 @@ fn failure(target: &Target, error: &reqwest::Error) -> CallError {
             return match refusal {
                 Refusal::Unknown => CallError::NoHost(target.url.host_str().unwrap_or_default().to_owned()),
                 Refusal::Blocked(address) => CallError::Blocked(format!("{} ({address})", target.authority())),
-                Refusal::Busy => CallError::Broken(refusal.to_string()),
+                Refusal::Busy => CallError::Busy,
             };
         }
         match cause.source() {

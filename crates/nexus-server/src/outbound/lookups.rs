@@ -2,16 +2,20 @@
 //!
 //! What is judged here is what is connected to: a name that answers otherwise the next time is judged again then. Whoever asks for
 //! a name that is being looked up waits for the same answer, so that a name server which is slow holds one thread for one name.
+//!
+//! Names that nobody answers must not keep others from being looked up. So half of the lookups are for names that were found, and
+//! promptly, the last time; and of the other half one domain has a few, however many names of it are asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
-use nexus_types::limits::OUTBOUND_LOOKUPS_MAX;
+use nexus_types::limits::{OUTBOUND_LOOKUPS_MAX, OUTBOUND_LOOKUPS_PER_DOMAIN, OUTBOUND_LOOKUPS_UNPROVEN, OUTBOUND_NAMES_PROVEN};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::gates::Gate;
@@ -19,6 +23,8 @@ use super::urls::plain;
 
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
+/// A name that is found within this time is no burden.
+const PROMPT: Duration = Duration::from_secs(1);
 
 /// What asks for the addresses of a name.
 pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
@@ -58,32 +64,88 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 type Found = Result<Arc<[IpAddr]>, Refusal>;
-type Running = Arc<Mutex<HashMap<String, Shared<BoxFuture<'static, Found>>>>>;
+type Waiting = Shared<BoxFuture<'static, Found>>;
 
-/// The names that are being looked up.
+/// The names that are being looked up, and those that were found the last time.
+#[derive(Default)]
+struct Desk {
+    running: HashMap<String, Running>,
+    proven: HashSet<String>,
+}
+
+/// A name that is being looked up.
+struct Running {
+    found: Waiting,
+    /// Was it found promptly the last time?
+    proven: bool,
+}
+
+impl Desk {
+    /// May this name be looked up now? One that has no standing must leave room for others.
+    fn has_room(&self, name: &str) -> bool {
+        if self.proven.contains(name) {
+            return self.running.len() < OUTBOUND_LOOKUPS_MAX;
+        }
+        let unproven = || self.running.iter().filter(|(_, running)| !running.proven);
+        let alike = unproven().filter(|(other, _)| domain(other) == domain(name)).count();
+        self.running.len() < OUTBOUND_LOOKUPS_MAX && unproven().count() < OUTBOUND_LOOKUPS_UNPROVEN && alike < OUTBOUND_LOOKUPS_PER_DOMAIN
+    }
+
+    /// Begins with a name. It has its standing again when it was found.
+    fn begin(&mut self, name: String, found: Waiting) {
+        let proven = self.proven.remove(&name);
+        self.running.insert(name, Running { found, proven });
+        assert!(self.running.len() <= OUTBOUND_LOOKUPS_MAX);
+    }
+
+    fn end(&mut self, name: &str, was_found: bool, took: Duration) {
+        self.running.remove(name);
+        if !was_found || took > PROMPT {
+            return;
+        }
+        if self.proven.len() >= OUTBOUND_NAMES_PROVEN {
+            self.proven.clear();
+        }
+        self.proven.insert(name.to_owned());
+    }
+}
+
+/// The last two labels of a name. Whoever has a domain can make names in it without end.
+fn domain(name: &str) -> &str {
+    let name = name.trim_end_matches('.');
+    name.rmatch_indices('.').nth(1).map_or(name, |(dot, _)| &name[dot + 1..])
+}
+
+/// Looks names up.
 #[derive(Clone)]
 pub(super) struct Lookups {
     lookup: Lookup,
-    running: Running,
+    desk: Arc<Mutex<Desk>>,
 }
 
 /// Takes a name out when it has been looked up, whatever became of it.
 struct Entry {
-    running: Running,
+    desk: Arc<Mutex<Desk>>,
     name: String,
+    began: Instant,
+    was_found: bool,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+        lock(&self.desk).end(&self.name, self.was_found, self.began.elapsed());
     }
+}
+
+fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
+    desk.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Lookups {
     pub(super) fn new(lookup: Lookup) -> Self {
         Self {
             lookup,
-            running: Arc::default(),
+            desk: Arc::default(),
         }
     }
 
@@ -93,29 +155,34 @@ impl Lookups {
     }
 
     /// The lookup of this name that runs, or a new one. It runs to its end even if nobody waits: nothing can stop the system's.
-    fn join(&self, name: String) -> Result<Shared<BoxFuture<'static, Found>>, Refusal> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = running.get(&name) {
-            return Ok(found.clone());
+    fn join(&self, name: String) -> Result<Waiting, Refusal> {
+        let mut desk = lock(&self.desk);
+        if let Some(running) = desk.running.get(&name) {
+            return Ok(running.found.clone());
         }
-        if running.len() >= OUTBOUND_LOOKUPS_MAX {
+        if !desk.has_room(&name) {
             return Err(Refusal::Busy);
         }
         let asked = (self.lookup)(name.clone());
         let entry = Entry {
-            running: self.running.clone(),
+            desk: self.desk.clone(),
             name: name.clone(),
+            began: Instant::now(),
+            was_found: false,
         };
         let task = tokio::spawn(async move {
-            let _entry = entry;
+            // All of it, not only what is used below: it is dropped when the task ends, and not before.
+            let mut entry = entry;
             match asked.await {
-                Ok(addresses) if !addresses.is_empty() => Ok(addresses.into()),
+                Ok(addresses) if !addresses.is_empty() => {
+                    entry.was_found = true;
+                    Ok(addresses.into())
+                }
                 _ => Err(Refusal::Unknown),
             }
         });
         let found = task.map(|ended| ended.unwrap_or(Err(Refusal::Unknown))).boxed().shared();
-        running.insert(name, found.clone());
-        assert!(running.len() <= OUTBOUND_LOOKUPS_MAX);
+        desk.begin(name, found.clone());
         Ok(found)
     }
 }
@@ -198,10 +265,58 @@ mod tests {
         }
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         assert!(lookups.find("fast.example".into()).await.is_ok());
-        for number in 1..OUTBOUND_LOOKUPS_MAX {
-            assert!(lookups.join(format!("slow{number}.example")).is_ok());
+        for number in 1..OUTBOUND_LOOKUPS_UNPROVEN {
+            assert!(lookups.join(format!("slow.number{number}.example")).is_ok());
         }
-        assert_eq!(lookups.find("fast.example".into()).await, Err(Refusal::Busy));
+        assert_eq!(lookups.find("new.example".into()).await, Err(Refusal::Busy));
+        for _ in 0..3 {
+            assert!(lookups.find("fast.example".into()).await.is_ok(), "it was found before");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_one_domain_a_few_names_hold_lookups() {
+        let lookups = Lookups::new(Arc::new(|name| {
+            async move {
+                if name.starts_with("slow") {
+                    std::future::pending::<()>().await;
+                }
+                Ok(vec![address("8.8.8.8")])
+            }
+            .boxed()
+        }));
+        assert!(lookups.find("shop.evil.example".into()).await.is_ok());
+        let names = |number: usize| format!("slow{number}.a.evil.example{}", if number.is_multiple_of(2) { "" } else { "." });
+        for number in 0..OUTBOUND_LOOKUPS_PER_DOMAIN {
+            assert!(lookups.join(names(number)).is_ok());
+        }
+        assert_eq!(lookups.join(names(99)).err(), Some(Refusal::Busy));
+        assert_eq!(lookups.join("evil.example".into()).err(), Some(Refusal::Busy));
+        assert!(lookups.find("shop.evil.example".into()).await.is_ok(), "it was found before");
+        assert!(lookups.find("new.other.example".into()).await.is_ok());
+    }
+
+    #[test]
+    fn only_who_was_found_promptly_the_last_time_has_standing() {
+        let waiting = || async { Err(Refusal::Unknown) }.boxed().shared();
+        let mut desk = Desk::default();
+        for (was_found, took, proven) in [(true, PROMPT, true), (true, PROMPT * 2, false), (false, Duration::ZERO, false)] {
+            desk.begin("a.example".into(), waiting());
+            desk.end("a.example", true, Duration::ZERO);
+            desk.begin("a.example".into(), waiting());
+            assert!(
+                desk.running["a.example"].proven && !desk.proven.contains("a.example"),
+                "not while it is asked for"
+            );
+            desk.end("a.example", was_found, took);
+            assert_eq!(desk.proven.contains("a.example"), proven, "{was_found} {took:?}");
+        }
+        for number in 0..3 * OUTBOUND_NAMES_PROVEN {
+            let name = format!("a{number}.example");
+            desk.begin(name.clone(), waiting());
+            desk.end(&name, true, Duration::ZERO);
+            assert!(desk.proven.len() <= OUTBOUND_NAMES_PROVEN && desk.proven.contains(&name));
+        }
     }
 
     #[tokio::test]

@@ -4,12 +4,17 @@ mod admins;
 mod chain;
 mod commands;
 mod factories;
+mod hostile;
 mod kills;
+mod losses;
 mod posts;
+mod privacy;
 mod readers;
 mod roles;
 mod secrets;
 mod signatures;
+#[cfg(target_os = "linux")]
+mod stops;
 mod streams;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The one way out, against servers that mean no good.
 
-mod hosts;
+pub(crate) mod hosts;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use nexus_core::outbound::{Answer, Call, CallError, Method, Outbound};
 use nexus_server::outbound::{Exceptions, Lookup, OutboundSettings, OwnAddresses, outbound_over};
-use nexus_types::limits::OUTBOUND_ANSWER_BYTES_MAX;
+use nexus_types::limits::{OUTBOUND_ANSWER_BYTES_MAX, OUTBOUND_LOOKUPS_UNPROVEN};
 
 use hosts::Host;
 
@@ -292,6 +292,38 @@ async fn a_name_server_that_is_slow_or_knows_nothing_holds_its_own_call_alone() 
     }
     let unknown = way.send(get(url("unknown.example"), LONG_MS)).await;
     assert_eq!(unknown, Err(CallError::NoHost("unknown.example".into())));
+}
+
+#[tokio::test]
+async fn names_that_nobody_answers_leave_room_for_those_that_are_answered() {
+    let host = Host::saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+    let lookup: Lookup = Arc::new(|name| {
+        async move {
+            if name.starts_with("slow") {
+                std::future::pending::<()>().await;
+            }
+            Ok(vec![LOOPBACK])
+        }
+        .boxed()
+    });
+    let way = way_over(&["127.0.0.1".to_owned()], lookup);
+    let url = |name: &str| format!("http://{name}:{}/", host.port);
+    assert!(way.send(get(url("shop.example"), LONG_MS)).await.is_ok());
+    let mut outcomes = vec![];
+    for number in 0..100 {
+        outcomes.push(way.send(get(url(&format!("slow.evil{number}.example")), 20)).await);
+    }
+    let held = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Err(CallError::Timeout { .. })))
+        .count();
+    assert_eq!(held, OUTBOUND_LOOKUPS_UNPROVEN);
+    assert!(
+        outcomes[held..].iter().all(|outcome| *outcome == Err(CallError::Busy)),
+        "{outcomes:?}"
+    );
+    assert_eq!(way.send(get(url("new.example"), LONG_MS)).await, Err(CallError::Busy));
+    assert!(way.send(get(url("shop.example"), LONG_MS)).await.is_ok(), "it was found before");
 }
 
 #[tokio::test]

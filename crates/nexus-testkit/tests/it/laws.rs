@@ -299,7 +299,11 @@ scenarios! {
 fn every_kind_of_event_has_a_scenario() {
     let told: BTreeSet<_> = SCENARIOS.iter().flat_map(|(_, kinds)| kinds.iter().copied()).collect();
     // No session of the gateway is told of the hub's events.
-    let all: BTreeSet<_> = Kind::ALL.iter().filter(|kind| **kind != Kind::HubEvent).map(|kind| kind.stem()).collect();
+    let all: BTreeSet<_> = Kind::ALL
+        .iter()
+        .filter(|kind| **kind != Kind::HubEvent)
+        .map(|kind| kind.stem())
+        .collect();
     assert_eq!(told, all);
 }
 

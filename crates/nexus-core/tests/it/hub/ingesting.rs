@@ -187,7 +187,15 @@ async fn a_source_has_a_secret_and_rights_of_its_own() {
         as_gauge(reading, &made.secret).is_ok() && as_gauge(reading, &rotated.secret).is_ok(),
         "both for a day"
     );
+    let holds = |access: &SourceAccess| desk.hub.sources().holds(access);
+    let (late, fresh) = (as_gauge(reading, &made.secret), as_gauge(reading, &rotated.secret));
+    let (late, fresh) = (late.expect("the old one"), fresh.expect("the new one"));
+    assert!(holds(&access) && holds(&late) && holds(&fresh));
     desk.clock.set(desk.clock.now_ms() + DAY_MS);
+    assert!(
+        !holds(&access) && !holds(&late) && holds(&fresh),
+        "what the old one opened ends with it"
+    );
     refused(as_gauge(reading, &made.secret), ErrorCode::InvalidSignature);
     assert!(as_gauge(reading, &rotated.secret).is_ok());
 
@@ -205,6 +213,10 @@ async fn a_source_has_a_secret_and_rights_of_its_own() {
         desk.hub.sources().add(new("other", &["NOBODY:*"])).await.map(|_| ()),
         ErrorCode::InvalidPatterns,
     );
+    desk.hub.sources().rotate("gauge").await.expect("it is rotated");
+    assert!(holds(&fresh), "for a day");
+    let rotated = desk.hub.sources().rotate("gauge").await.expect("it is rotated");
+    assert!(!holds(&fresh), "the second rotation ends it at once");
     refused(desk.hub.sources().rotate("default").await.map(|_| ()), ErrorCode::SourceFixed);
     desk.hub.sources().remove("gauge").await.expect("it is removed");
     refused(as_gauge(reading, &rotated.secret), ErrorCode::InvalidSignature);

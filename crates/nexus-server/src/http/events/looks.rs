@@ -145,7 +145,7 @@ pub(super) async fn open_streams(_: Admin, State(node): State<HubNode>) -> Json<
 mod tests {
     use std::sync::Arc;
 
-    use nexus_core::hub::SourceAccess;
+    use nexus_core::hub::{SecretMark, SourceAccess};
 
     use super::*;
 
@@ -155,6 +155,7 @@ mod tests {
             name: "acme".into(),
             patterns,
             reads: true,
+            secret: SecretMark::default(),
         })
     }
 

@@ -134,6 +134,25 @@ fn a_source_reads_only_what_it_may() {
     assert_eq!(read("/events?event=START"), Vec::<String>::new());
 }
 
+/// Whoever recorded a request of a source can't open a stream with its signature.
+fn what_was_signed_for_something_else_gives_no_ticket(hub: &Hub<'_>) {
+    let now = now_s().to_string();
+    let ask = |path: &str, body: &str| {
+        let signature = sign(SECRET, format!("{now}.{body}").as_bytes());
+        let ask = hub.ask("POST", path).body("application/json", body);
+        ask.header("x-nexus-timestamp", &now).header("x-nexus-signature", &signature).send()
+    };
+    let event = payment("1");
+    ask("/events", &event).expect(200);
+    let wrong = hub.ask("POST", "/events/tickets").body("", "{}").send().body;
+    for body in [event.as_str(), "GET /events", "", "[]", "{ }", "{}{}"] {
+        let answer = ask("/events/tickets", body);
+        refused(&answer, 401, "invalid_signature");
+        assert_eq!(answer.body, wrong, "{body}");
+    }
+    assert!(ask("/events/tickets", " {}\n").expect(200)["ticket"].is_string());
+}
+
 #[test]
 fn tickets_are_for_readers() {
     let place = Place::new();
@@ -151,6 +170,7 @@ fn tickets_are_for_readers() {
         ask.header("x-nexus-timestamp", &now).header("x-nexus-signature", &signature)
     };
     assert!(by_source().send().expect(200)["ticket"].is_string());
+    what_was_signed_for_something_else_gives_no_ticket(&hub);
     // Without a time it could be sent again for ever.
     let timeless = hub
         .ask("POST", "/events/tickets")

@@ -5,5 +5,5 @@ mod crowds;
 mod pasts;
 mod processes;
 mod readers;
-mod stage;
+pub(super) mod stage;
 mod visitors;

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::routing::get;
 use futures_util::{SinkExt as _, StreamExt as _};
 use nexus_core::Clock;
-use nexus_core::hub::{Access, CustomType, Hub, HubPorts, HubSettings, NewSource, SourceAccess, TypeRegistry};
+use nexus_core::hub::{Access, CustomType, Hub, HubPorts, HubSettings, NewSource, SecretMark, SourceAccess, TypeRegistry};
 use nexus_core::keys::Keys;
 use nexus_core::outbound::{CallError, Outbound};
 use nexus_server::http::Door;
@@ -148,6 +148,7 @@ impl Stage {
             name: "writer".into(),
             patterns: [Pattern::All].into(),
             reads: true,
+            secret: SecretMark::default(),
         }
     }
 
@@ -201,12 +202,12 @@ pub(super) async fn message(hub: &Hub) -> i64 {
 
 /// How to come in.
 #[derive(Clone, Copy)]
-pub(super) struct Way<'a> {
-    pub(super) path: &'a str,
-    pub(super) who: Option<&'a str>,
-    pub(super) origin: Option<&'a str>,
+pub(in crate::events) struct Way<'a> {
+    pub(in crate::events) path: &'a str,
+    pub(in crate::events) who: Option<&'a str>,
+    pub(in crate::events) origin: Option<&'a str>,
     /// The receive buffer, if it shall be small.
-    pub(super) receive_bytes: Option<u32>,
+    pub(in crate::events) receive_bytes: Option<u32>,
 }
 
 impl Default for Way<'_> {
@@ -222,7 +223,7 @@ impl Default for Way<'_> {
 
 /// What came from the server.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Heard {
+pub(in crate::events) enum Heard {
     Said(Value),
     Ping,
     Closed(u16),
@@ -231,11 +232,11 @@ pub(super) enum Heard {
 }
 
 /// Somebody who listens.
-pub(super) struct Listener(WebSocketStream<TcpStream>);
+pub(in crate::events) struct Listener(WebSocketStream<TcpStream>);
 
 impl Listener {
     /// Comes in; the status and the body if it may not.
-    pub(super) async fn open(address: SocketAddr, way: Way<'_>) -> Result<Self, (u16, String)> {
+    pub(in crate::events) async fn open(address: SocketAddr, way: Way<'_>) -> Result<Self, (u16, String)> {
         let mut request = format!("ws://{address}{}", way.path).into_client_request().expect("a request");
         for (name, value) in [("authorization", way.who), ("origin", way.origin)] {
             if let Some(value) = value {
@@ -260,21 +261,21 @@ impl Listener {
     }
 
     /// Sends anything; false if the connection is gone.
-    pub(super) async fn send(&mut self, message: Message) -> bool {
+    pub(in crate::events) async fn send(&mut self, message: Message) -> bool {
         self.0.send(message).await.is_ok()
     }
 
-    pub(super) async fn say(&mut self, command: &Value) -> bool {
+    pub(in crate::events) async fn say(&mut self, command: &Value) -> bool {
         self.send(Message::text(command.to_string())).await
     }
 
     /// Waits for what comes next.
-    pub(super) async fn hear(&mut self) -> Heard {
+    pub(in crate::events) async fn hear(&mut self) -> Heard {
         self.hear_within(PATIENCE).await.expect("something comes in time")
     }
 
     /// The same; `None` if nothing comes for so long.
-    pub(super) async fn hear_within(&mut self, at_most: Duration) -> Option<Heard> {
+    pub(in crate::events) async fn hear_within(&mut self, at_most: Duration) -> Option<Heard> {
         let next = timeout(at_most, self.0.next()).await.ok()?;
         Some(match next {
             Some(Ok(Message::Text(text))) => Heard::Said(serde_json::from_str(&text).expect("it says JSON")),
@@ -286,7 +287,7 @@ impl Listener {
     }
 
     /// The JSON that comes next.
-    pub(super) async fn json(&mut self) -> Value {
+    pub(in crate::events) async fn json(&mut self) -> Value {
         match self.hear().await {
             Heard::Said(value) => value,
             other => panic!("{other:?}"),
@@ -294,7 +295,7 @@ impl Listener {
     }
 
     /// The position of the event that comes next.
-    pub(super) async fn event(&mut self) -> i64 {
+    pub(in crate::events) async fn event(&mut self) -> i64 {
         let event = self.json().await;
         event["position"]
             .as_i64()
@@ -303,13 +304,13 @@ impl Listener {
     }
 
     /// What a command is answered with.
-    pub(super) async fn ask(&mut self, command: &Value) -> Value {
+    pub(in crate::events) async fn ask(&mut self, command: &Value) -> Value {
         assert!(self.say(command).await, "it is sent");
         self.json().await
     }
 
     /// Subscribes, and checks that all of it is known.
-    pub(super) async fn subscribe(&mut self, events: &[&str], since: Option<i64>) -> i64 {
+    pub(in crate::events) async fn subscribe(&mut self, events: &[&str], since: Option<i64>) -> i64 {
         let answer = self.ask(&subscribe(events, since)).await;
         assert_eq!(
             (&answer["status"], &answer["invalidEvents"]),
@@ -321,7 +322,7 @@ impl Listener {
     }
 
     /// The code that the server closes with, whatever comes before.
-    pub(super) async fn closed(&mut self) -> u16 {
+    pub(in crate::events) async fn closed(&mut self) -> u16 {
         loop {
             match self.hear().await {
                 Heard::Closed(code) => return code,
@@ -332,14 +333,14 @@ impl Listener {
     }
 
     /// Nothing comes for a moment.
-    pub(super) async fn hears_nothing(&mut self) {
+    pub(in crate::events) async fn hears_nothing(&mut self) {
         let heard = self.hear_within(Duration::from_millis(150)).await;
         assert!(heard.is_none(), "{heard:?}");
     }
 }
 
 /// The command.
-pub(super) fn subscribe(events: &[&str], since: Option<i64>) -> Value {
+pub(in crate::events) fn subscribe(events: &[&str], since: Option<i64>) -> Value {
     match since {
         Some(since) => json!({ "action": "subscribe", "events": events, "since": since }),
         None => json!({ "action": "subscribe", "events": events }),
@@ -347,6 +348,6 @@ pub(super) fn subscribe(events: &[&str], since: Option<i64>) -> Value {
 }
 
 /// That all of the past has come.
-pub(super) fn caught_up(position: i64) -> Value {
+pub(in crate::events) fn caught_up(position: i64) -> Value {
     json!({ "status": "caught_up", "position": position })
 }

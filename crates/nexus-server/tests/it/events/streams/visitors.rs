@@ -112,6 +112,12 @@ async fn a_source_reads_what_it_may_until_it_is_removed() {
     assert_eq!(gauges.hear().await, Heard::Closed(4004), "before anything new");
     let position = stage.publish("MILL:STOPPED", json!({})).await;
     assert_eq!(mills.event().await, position, "others are not touched");
+    stage.hub.sources().rotate("mills").await.expect("it is rotated");
+    let position = stage.publish("MILL:STOPPED", json!({})).await;
+    assert_eq!(mills.event().await, position, "its secret is good for a day more");
+    stage.hub.sources().rotate("mills").await.expect("it is rotated");
+    stage.publish("MILL:STOPPED", json!({})).await;
+    assert_eq!(mills.hear().await, Heard::Closed(4004), "nobody has its secret any more");
     assert_eq!(refused(&stage, way("gauges")).await, unauthorised());
 }
 
