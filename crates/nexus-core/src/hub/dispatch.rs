@@ -18,10 +18,9 @@ use nexus_store::{Entry, StoreError, Tx, Window, log};
 use nexus_types::events::Kind;
 use nexus_types::hub::{AttemptOutcome, HubEvent};
 use nexus_types::limits::{DISPATCH_ENTRIES_MAX, DISPATCH_ROWS_MAX, HOPS_MAX, JOBS_WAITING_MAX, MINUTE_MS};
-use serde_json::value::RawValue;
 use tokio::sync::watch;
 
-use super::ingest::{self, Draft};
+use super::ingest::{self, Maker};
 use super::rules::{Effect, Facts, Rule, TemplateError};
 use super::{Hub, REACTOR_SOURCE, platform};
 use crate::clock::Clock;
@@ -448,19 +447,15 @@ async fn do_at_once(
     if reactors::add_done(tx, job, &attempt).await?.is_none() {
         return Ok(false);
     }
-    let source = format!("{REACTOR_SOURCE}{}", job.reactor);
+    let maker = Maker {
+        reactor: job.reactor,
+        cause: event.position,
+        hops: makers.len() as i64 + 1,
+    };
     for effect in effects {
+        // A rule that only makes events has no other effects.
         let Effect::Emit { kind, payload } = effect else { continue };
-        let payload = RawValue::from_string(payload.clone()).map_err(|cause| StoreError::internal("read an effect's payload", cause))?;
-        let draft = Draft {
-            kind,
-            payload,
-            source: &source,
-            external: None,
-            cause: event.position,
-            hops: makers.len() as i64 + 1,
-        };
-        ingest::commit(tx, clock, draft).await?;
+        ingest::emit(tx, clock, &maker, (kind, payload)).await?;
     }
     Ok(true)
 }

@@ -15,9 +15,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::Hub;
 use super::sources::SourceAccess;
 use super::types::field;
+use super::{Hub, REACTOR_SOURCE};
 use crate::clock::Clock;
 use crate::errors::Result;
 use crate::events;
@@ -86,6 +86,31 @@ pub(crate) async fn commit(tx: &mut Tx<'_>, clock: &Clock, draft: Draft<'_>) -> 
     };
     rows::insert(tx, &row).await?;
     Ok(event)
+}
+
+/// Which event another is made of, and by whom.
+pub(crate) struct Maker<'a> {
+    /// The reactor's name.
+    pub(crate) reactor: &'a str,
+    /// The position of the event that it answers.
+    pub(crate) cause: i64,
+    /// How many times an event was made of another on the way to the new one.
+    pub(crate) hops: i64,
+}
+
+/// Writes an event that a reactor makes of another.
+pub(crate) async fn emit(tx: &mut Tx<'_>, clock: &Clock, maker: &Maker<'_>, made: (&EventType, &str)) -> Result<(), StoreError> {
+    let (kind, payload) = made;
+    let payload = RawValue::from_string(payload.to_owned()).map_err(|cause| StoreError::internal("read a made payload", cause))?;
+    let draft = Draft {
+        kind,
+        payload,
+        source: &format!("{REACTOR_SOURCE}{}", maker.reactor),
+        external: None,
+        cause: maker.cause,
+        hops: maker.hops,
+    };
+    commit(tx, clock, draft).await.map(drop)
 }
 
 impl Hub {

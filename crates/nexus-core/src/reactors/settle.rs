@@ -11,15 +11,15 @@ use nexus_types::hub::WebhookState;
 use nexus_types::ids::ChannelId;
 use nexus_types::limits::DAY_MS;
 use nexus_types::messages::Body;
-use serde_json::value::RawValue;
 
 use super::perform::{Performed, Verdict};
 use super::schedule::{Failure, next_try};
 use super::{Reactor, Work};
 use crate::bots;
 use crate::errors::{Error, Result};
+use crate::hub::ingest::{self, Maker};
 use crate::hub::rules::Effect;
-use crate::hub::{HUB_BOT, Hub, REACTOR_SOURCE, ingest};
+use crate::hub::{HUB_BOT, Hub};
 use crate::messages::send::{Draft, send_in};
 
 /// How it stands with a job after an attempt.
@@ -190,17 +190,12 @@ impl Hub {
     async fn apply(&self, tx: &mut Tx<'_>, reactor: &str, job: &LeasedJob, effect: &Effect) -> Result<()> {
         match effect {
             Effect::Emit { kind, payload } => {
-                let payload = RawValue::from_string(payload.clone()).map_err(|cause| Error::internal("read an effect's payload", cause))?;
-                let draft = ingest::Draft {
-                    kind,
-                    payload,
-                    source: &format!("{REACTOR_SOURCE}{reactor}"),
-                    external: None,
+                let maker = Maker {
+                    reactor,
                     cause: job.event.event.position,
                     hops: job.event.hops + 1,
                 };
-                ingest::commit(tx, &self.0.clock, draft).await?;
-                Ok(())
+                Ok(ingest::emit(tx, &self.0.clock, &maker, (kind, payload)).await?)
             }
             Effect::Message { channel, text } => self.write_message(tx, *channel, text).await,
         }
