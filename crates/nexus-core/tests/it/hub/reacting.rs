@@ -542,3 +542,19 @@ async fn a_dry_run_says_what_would_happen_and_does_nothing() {
     refused(desk.hub.dry_run(dry(None, None)).await.map(|_| ()), ErrorCode::InvalidRule);
     assert_eq!(desk.stub.calls().len(), 1, "only the real one");
 }
+
+#[tokio::test]
+async fn a_rule_that_only_makes_events_waits_while_it_is_paused() {
+    let rule = "on = [\"FLOWPAY:PAYMENT_RECEIVED\"]\n[[emit]]\nevent = \"GAUGE:READING\"\n[emit.payload]\nheight = 1\n";
+    let desk = Desk::new(&[("gauge", rule)]).await;
+    let published = desk.post(PAYMENT).await.expect("it is taken");
+    let life = desk.life(&published, is_done).await;
+    assert_eq!(life["jobs"][0]["attempts"][0]["outcome"], "delivered");
+    desk.hub.pause("gauge").await.expect("it is paused");
+    let published = desk.post(&PAYMENT.replace("7730", "7731")).await.expect("it is taken");
+    desk.life(&published, |life| life["jobs"][0]["state"] == "waiting").await;
+    assert_eq!(desk.events("GAUGE:READING").await.len(), 1);
+    desk.hub.resume("gauge").await.expect("it goes on");
+    desk.life(&published, is_done).await;
+    assert_eq!(desk.events("GAUGE:READING").await.len(), 2);
+}

@@ -49,6 +49,11 @@ async fn an_event_is_delivered_with_its_id_and_signatures_of_both_secrets_while_
     assert_eq!(header(&calls[1], "webhook-id"), format!("evt_{}", published.id));
     assert_eq!(header(&calls[0], "webhook-signature").split(' ').count(), 1);
     assert_eq!(header(&calls[1], "webhook-signature").split(' ').count(), 2);
+    desk.clock.set(desk.clock.now_ms() + DAY_MS);
+    let published = desk.post(PAYMENT).await.expect("it is taken");
+    desk.life(&published, |life| life["jobs"][0]["state"] == "done").await;
+    let last = header(&desk.stub.calls()[2], "webhook-signature").to_owned();
+    assert_eq!(last.split(' ').count(), 1, "the old secret is over");
     let delivery = &deliveries(&desk, &made).await[0];
     assert_eq!(delivery["attempts"][0]["status"], 200);
     assert_eq!(delivery["attempts"][0]["request"]["method"], "POST");
