@@ -10,8 +10,10 @@
 mod access;
 mod catalogue;
 mod dispatch;
+pub mod dry_runs;
 pub(crate) mod ingest;
 pub mod platform;
+mod repeats;
 pub mod rules;
 pub mod sources;
 pub mod stats;
@@ -29,8 +31,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_store::sql::reactors as rows;
 use nexus_store::{Db, StoreError, Tx, sql};
-use nexus_types::hub::{EventType, PLATFORM_SOURCE};
-use serde_json::value::RawValue;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -200,20 +200,9 @@ impl Hub {
 
     /// Says that a process begins.
     async fn announce_start(&self) -> Result<()> {
-        let kind = EventType::parse(types::START).expect("it is a type");
-        let payload = RawValue::from_string(format!("{{\"version\":\"{}\"}}", env!("CARGO_PKG_VERSION"))).expect("it is JSON");
+        let payload = format!("{{\"version\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
         let clock = self.0.clock.clone();
-        let job = async move |tx: &mut Tx<'_>| {
-            let draft = ingest::Draft {
-                kind: &kind,
-                payload,
-                source: PLATFORM_SOURCE,
-                external: None,
-                cause: 0,
-                hops: 0,
-            };
-            ingest::commit(tx, &clock, draft).await
-        };
+        let job = async move |tx: &mut Tx<'_>| ingest::tell(tx, &clock, types::START, payload).await;
         self.0.db.write::<_, StoreError, _>(job).await.map(drop)?;
         Ok(())
     }

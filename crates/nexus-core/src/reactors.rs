@@ -136,6 +136,12 @@ impl Reactor {
         self.wake.notify_one();
     }
 
+    /// One more job of it waits.
+    pub(crate) fn one_more(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
     /// It gets no events any more, and its foreman ends.
     pub(crate) fn end(&self) {
         self.ended.send_replace(true);

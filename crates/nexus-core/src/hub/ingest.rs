@@ -7,7 +7,7 @@ use nexus_store::sql::hub::events::NewHubEvent;
 use nexus_store::{StoreError, Tx};
 use nexus_types::ErrorCode;
 use nexus_types::events::Event;
-use nexus_types::hub::{EventType, HubEvent};
+use nexus_types::hub::{EventType, HubEvent, PLATFORM_SOURCE};
 use nexus_types::ids::HubEventId;
 use nexus_types::limits::{EVENT_BYTES_MAX, EXTERNAL_ID_CHARS_MAX, JSON_DEPTH_MAX};
 use serde::Deserialize;
@@ -86,6 +86,19 @@ pub(crate) async fn commit(tx: &mut Tx<'_>, clock: &Clock, draft: Draft<'_>) -> 
     };
     rows::insert(tx, &row).await?;
     Ok(event)
+}
+
+/// Writes an event that the hub itself tells.
+pub(crate) async fn tell(tx: &mut Tx<'_>, clock: &Clock, kind: &str, payload: String) -> Result<HubEvent, StoreError> {
+    let draft = Draft {
+        kind: &EventType::parse(kind).expect("the hub's own types are types"),
+        payload: RawValue::from_string(payload).expect("what the hub itself tells is JSON"),
+        source: PLATFORM_SOURCE,
+        external: None,
+        cause: 0,
+        hops: 0,
+    };
+    commit(tx, clock, draft).await
 }
 
 /// Which event another is made of, and by whom.

@@ -1,21 +1,17 @@
-//! The hub as people look at it: events with what became of them, dead letters, deliveries, dry runs.
+//! The hub as people look at it: events with what became of them, dead letters, deliveries.
 
 use nexus_store::sql::hub::events::{self as event_rows, Filter, StoredEvent};
-use nexus_store::sql::reactors::{self as rows, Attempt, NewJob, StoredJob, Turn};
+use nexus_store::sql::reactors::{self as rows, Attempt, StoredJob, Turn};
 use nexus_store::{StoreError, Tx};
 use nexus_types::ErrorCode;
-use nexus_types::hub::{AttemptOutcome, EventType, HubEvent, JobState, PLATFORM_SOURCE, Pattern};
-use nexus_types::ids::{HubEventId, JobId, WebhookId};
-use nexus_types::limits::{DRY_RUN_EVENTS_MAX, EVENTS_PAGE_MAX, JOBS_PAGE_MAX};
-use serde::{Deserialize, Serialize};
+use nexus_types::hub::{AttemptOutcome, EventType, HubEvent, JobState, Pattern};
+use nexus_types::ids::{HubEventId, JobId};
+use nexus_types::limits::{EVENTS_PAGE_MAX, JOBS_PAGE_MAX};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::ingest::{self, Draft};
-use super::rules::{DryRunLine, Facts, Rule, RuleError, dry_run};
-use super::webhooks::reactor_name;
-use super::{Hub, platform};
+use super::Hub;
 use crate::errors::Result;
-use crate::reactors::{Reactor, Work};
 
 /// Which events are asked for.
 #[derive(Debug, Clone)]
@@ -200,43 +196,7 @@ pub struct DeadLetter {
     advice: String,
 }
 
-/// What shall be run dry.
-#[derive(Debug, Clone, Deserialize)]
-pub struct DryRun {
-    /// A rule of the folder.
-    pub name: Option<String>,
-    /// Or a rule's text.
-    pub rule: Option<String>,
-    /// Past events to look at, the newest.
-    #[serde(default = "dry_limit")]
-    pub limit: i64,
-}
-
-fn dry_limit() -> i64 {
-    50
-}
-
-/// What a rule would have done.
-///
-/// # Shape
-/// `{"errors": [{"file", "line", "column", "reason", "hint"}], "idle": string|null, "events": [..]}`
-#[derive(Serialize)]
-pub struct DryRunReport {
-    errors: Vec<RuleError>,
-    idle: Option<String>,
-    events: Vec<DryRunLine>,
-}
-
-/// Has it been seen that a reactor wants an event?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanting {
-    /// It is asked.
-    Asked,
-    /// It had this event before.
-    Known,
-}
-
-fn page_limit(limit: i64, most: i64) -> Result<()> {
+pub(super) fn page_limit(limit: i64, most: i64) -> Result<()> {
     if (1..=most).contains(&limit) {
         Ok(())
     } else {
@@ -381,225 +341,5 @@ impl Hub {
             Ok::<_, StoreError>(deliveries)
         };
         Ok(self.0.db.read(job).await?)
-    }
-
-    /// Lets a dead letter be tried again, as if it had just come. What a rule that was mended does not want is discarded.
-    ///
-    /// # Errors
-    /// [`ErrorCode::UnknownEvent`], [`ErrorCode::WrongState`] if it is not dead or its reactor gets no events.
-    pub async fn replay(&self, id: JobId) -> Result<JobView> {
-        let now_ms = self.0.clock.now_ms();
-        let job = async move |tx: &mut Tx<'_>| {
-            let Some(job) = rows::job(tx, id).await? else { return Ok(None) };
-            let event = event_rows::at(tx, job.position).await?;
-            Ok::<_, StoreError>(event.map(|event| (job, event.event)))
-        };
-        let (job, event) = self.0.db.read(job).await?.ok_or(ErrorCode::UnknownEvent)?;
-        let reactor = self.running(&job.reactor).map_err(|_| ErrorCode::WrongState)?;
-        let wanted = match reactor.work() {
-            Work::Rule(rule) => rule.wants(&Facts::new(&event)).ok(),
-            Work::Webhook(_) => None,
-        };
-        // It died before its rule could say its key.
-        let is_plain = job.key == event.id.to_string();
-        let job = async move |tx: &mut Tx<'_>| {
-            let goes_on = match &wanted {
-                Some(None) => false,
-                Some(Some(wanted)) if is_plain && wanted.key != job.key => {
-                    rows::rekey(tx, id, &wanted.key, wanted.order_key.as_deref()).await?
-                }
-                _ => true,
-            };
-            let replayed = goes_on && rows::replay(tx, id, now_ms).await?;
-            let discarded = !goes_on && rows::discard(tx, id, now_ms).await?;
-            Ok::<_, StoreError>((replayed, discarded, rows::job(tx, id).await?))
-        };
-        let (replayed, discarded, job) = self.0.db.write(job).await?;
-        let job = job.ok_or(ErrorCode::UnknownEvent)?;
-        if !replayed && !discarded {
-            return Err(ErrorCode::WrongState.into());
-        }
-        self.count_back(&job.reactor, i64::from(replayed));
-        Ok(job.into())
-    }
-
-    /// Says that a dead letter need not be done.
-    ///
-    /// # Errors
-    /// [`ErrorCode::UnknownEvent`], [`ErrorCode::WrongState`] if it is not dead.
-    pub async fn discard(&self, id: JobId) -> Result<()> {
-        let now_ms = self.0.clock.now_ms();
-        let job = async move |tx: &mut Tx<'_>| {
-            let discarded = rows::discard(tx, id, now_ms).await?;
-            Ok::<_, StoreError>((discarded, rows::job(tx, id).await?))
-        };
-        let (discarded, job) = self.0.db.write(job).await?;
-        let job = job.ok_or(ErrorCode::UnknownEvent)?;
-        if !discarded {
-            return Err(ErrorCode::WrongState.into());
-        }
-        self.count_back(&job.reactor, 0);
-        Ok(())
-    }
-
-    /// A letter is not dead any more; so many wait again.
-    fn count_back(&self, reactor: &str, waiting: i64) {
-        use std::sync::atomic::Ordering::Relaxed;
-        if let Ok(reactor) = self.running(reactor) {
-            reactor.dead.fetch_sub(1, Relaxed);
-            reactor.waiting.fetch_add(waiting, Relaxed);
-            reactor.wake.notify_one();
-        }
-    }
-
-    /// Runs a reactor for an event once more, whatever it did before. To others it is a new request, with a key of its own.
-    ///
-    /// # Errors
-    /// [`ErrorCode::UnknownEvent`] for an event or a reactor that is not there, [`ErrorCode::WrongState`] if the reactor does not want the
-    /// event.
-    pub async fn run_again(&self, id: HubEventId, reactor: &str) -> Result<JobView> {
-        self.again(id, &*self.running(reactor)?, Wanting::Asked).await
-    }
-
-    async fn again(&self, id: HubEventId, reactor: &Reactor, wanting: Wanting) -> Result<JobView> {
-        let stored = self
-            .0
-            .db
-            .read::<_, StoreError, _>(async move |tx: &mut Tx<'_>| event_rows::load(tx, id).await)
-            .await?;
-        let event = stored.ok_or(ErrorCode::UnknownEvent)?.event;
-        let wanted = match &reactor.work() {
-            work if wanting == Wanting::Asked && !work.listens(&event.kind) => None,
-            Work::Webhook(_) => Some((id.to_string(), None)),
-            Work::Rule(rule) => match rule.wants(&Facts::new(&event)) {
-                Ok(wanted) => wanted.map(|wanted| (wanted.key, wanted.order_key)),
-                // It says why when it runs.
-                Err(_) => Some((id.to_string(), None)),
-            },
-        };
-        let (key, order_key) = wanted.ok_or(ErrorCode::WrongState)?;
-        let (name, now_ms) = (reactor.name.clone(), self.0.clock.now_ms());
-        let job = async move |tx: &mut Tx<'_>| -> Result<StoredJob> {
-            let mut new = NewJob {
-                reactor: &name,
-                position: event.position,
-                key: &key,
-                order_key: order_key.as_deref(),
-                due_ms: now_ms,
-                now_ms,
-            };
-            let mut job = rows::add(tx, &new).await?;
-            if job.is_none() {
-                let times = rows::jobs_of(tx, event.position)
-                    .await?
-                    .iter()
-                    .filter(|job| *job.reactor == *name)
-                    .count();
-                let again = format!("{key}~{id}~{}", times + 1);
-                new.key = &again;
-                job = rows::add(tx, &new).await?;
-            }
-            let job = job.ok_or(ErrorCode::WrongState)?;
-            Ok(rows::job(tx, job).await?.ok_or(ErrorCode::UnknownEvent)?)
-        };
-        let job = self.0.db.write(job).await?;
-        reactor.waiting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        reactor.wake.notify_one();
-        Ok(job.into())
-    }
-
-    /// Delivers once more: what is dead is tried again, what was done is done again.
-    pub(super) async fn repeat(&self, reactor: &str, id: JobId) -> Result<JobView> {
-        let job = self
-            .0
-            .db
-            .read::<_, StoreError, _>(async move |tx: &mut Tx<'_>| rows::job(tx, id).await)
-            .await?;
-        let job = job.filter(|job| job.reactor == reactor).ok_or(ErrorCode::UnknownEvent)?;
-        match job.state {
-            JobState::Dead => self.replay(id).await,
-            // A test is of a type that nobody listens to.
-            JobState::Done | JobState::Discarded => self.again(job.event_id, &*self.running(reactor)?, Wanting::Known).await,
-            JobState::Waiting => Err(ErrorCode::WrongState.into()),
-        }
-    }
-
-    /// An event for one webhook alone.
-    pub(super) async fn add_test(&self, id: WebhookId) -> Result<JobView> {
-        let reactor = self.running(&reactor_name(id))?;
-        let (name, clock, now_ms) = (reactor.name.clone(), self.0.clock.clone(), self.0.clock.now_ms());
-        let job = async move |tx: &mut Tx<'_>| -> Result<StoredJob> {
-            let kind = EventType::parse(platform::TEST).expect("it is a type");
-            let payload = RawValue::from_string(format!("{{\"webhook_id\":\"{id}\"}}")).expect("it is JSON");
-            let draft = Draft {
-                kind: &kind,
-                payload,
-                source: PLATFORM_SOURCE,
-                external: None,
-                cause: 0,
-                hops: 0,
-            };
-            let event = ingest::commit(tx, &clock, draft).await?;
-            let new = NewJob {
-                reactor: &name,
-                position: event.position,
-                key: &event.id.to_string(),
-                order_key: None,
-                due_ms: now_ms,
-                now_ms,
-            };
-            let job = rows::add(tx, &new).await?.ok_or(ErrorCode::WrongState)?;
-            Ok(rows::job(tx, job).await?.ok_or(ErrorCode::UnknownEvent)?)
-        };
-        let job = self.0.db.write(job).await?;
-        reactor.waiting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        reactor.wake.notify_one();
-        Ok(job.into())
-    }
-
-    /// What a rule would have done for past events. Nothing is sent or written.
-    ///
-    /// # Errors
-    /// [`ErrorCode::InvalidLimit`], [`ErrorCode::InvalidRule`] without a name or a text, [`ErrorCode::UnknownEvent`] for a rule that is
-    /// not there.
-    pub async fn dry_run(&self, wanted: DryRun) -> Result<DryRunReport> {
-        page_limit(wanted.limit, DRY_RUN_EVENTS_MAX)?;
-        // Whoever tries a rule has mostly just written it.
-        self.reload_rules().await?;
-        let read = match (&wanted.name, &wanted.rule) {
-            (_, Some(text)) => {
-                let name = wanted.name.as_deref().unwrap_or("rule");
-                let environment = |name: &str| self.named_variable(name);
-                Rule::read(name, text, self.types(), &environment).map(std::sync::Arc::new)
-            }
-            (Some(name), None) => Ok(self.rule(name).ok_or(ErrorCode::UnknownEvent)?),
-            (None, None) => return Err(ErrorCode::InvalidRule.into()),
-        };
-        let rule = match read {
-            Ok(rule) => rule,
-            Err(errors) => {
-                return Ok(DryRunReport {
-                    errors,
-                    idle: None,
-                    events: vec![],
-                });
-            }
-        };
-        let filter = Filter {
-            kinds: rule.patterns().to_vec(),
-            source: None,
-            before: None,
-            limit: wanted.limit,
-        };
-        let job = async move |tx: &mut Tx<'_>| event_rows::page(tx, &filter).await;
-        let stored = self.0.db.read::<_, StoreError, _>(job).await?;
-        let events: Vec<_> = stored.into_iter().map(|stored| stored.event).collect();
-        let idle = rule.idle().map(str::to_owned);
-        let lines = tokio::task::spawn_blocking(move || dry_run(&rule, &events)).await;
-        Ok(DryRunReport {
-            errors: vec![],
-            idle,
-            events: lines.map_err(|cause| crate::Error::internal("run a rule dry", cause))?,
-        })
     }
 }

@@ -14,6 +14,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use nexus_store::sql::hub::Rotation;
 use nexus_store::sql::hub::webhooks as rows;
 use nexus_store::sql::hub::webhooks::{Endpoint as EndpointRow, NewWebhook, StoredWebhook};
+use nexus_store::sql::reactors::{self as jobs, NewJob, StoredJob};
 use nexus_store::{StoreError, Tx};
 use nexus_types::ErrorCode;
 use nexus_types::hub::{HubEvent, Pattern, WebhookState};
@@ -27,9 +28,9 @@ use serde_json::value::RawValue;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::Hub;
 use super::types::field;
 use super::views::{Delivery, JobView};
+use super::{Hub, ingest, platform};
 use crate::errors::{Error, Result};
 use crate::outbound::{Call, CallError, Method};
 use crate::reactors::WEBHOOK_PREFIX;
@@ -395,6 +396,29 @@ impl Webhooks<'_> {
 }
 
 impl Hub {
+    /// An event for one webhook alone.
+    async fn add_test(&self, id: WebhookId) -> Result<JobView> {
+        let reactor = self.running(&reactor_name(id))?;
+        let (name, clock, now_ms) = (reactor.name.clone(), self.0.clock.clone(), self.0.clock.now_ms());
+        let job = async move |tx: &mut Tx<'_>| -> Result<StoredJob> {
+            let payload = format!("{{\"webhook_id\":\"{id}\"}}");
+            let event = ingest::tell(tx, &clock, platform::TEST, payload).await?;
+            let new = NewJob {
+                reactor: &name,
+                position: event.position,
+                key: &event.id.to_string(),
+                order_key: None,
+                due_ms: now_ms,
+                now_ms,
+            };
+            let job = jobs::add(tx, &new).await?.ok_or(ErrorCode::WrongState)?;
+            Ok(jobs::job(tx, job).await?.ok_or(ErrorCode::UnknownEvent)?)
+        };
+        let job = self.0.db.write(job).await?;
+        reactor.one_more();
+        Ok(job.into())
+    }
+
     /// The endpoints that are served, as they stand in the database.
     pub(super) async fn endpoints(&self) -> Result<Vec<Endpoint>> {
         let rows = self

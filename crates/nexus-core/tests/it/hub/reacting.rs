@@ -215,7 +215,7 @@ async fn a_letter_that_died_before_its_rule_was_mended_is_judged_anew() {
         life["jobs"][0]["id"].as_str().expect("an id").parse().expect("an id")
     };
     desk.until(async || {
-        let dry = nexus_core::hub::views::DryRun {
+        let dry = nexus_core::hub::dry_runs::DryRun {
             name: Some("log".into()),
             rule: None,
             limit: 10,
@@ -510,7 +510,7 @@ async fn a_dry_run_says_what_would_happen_and_does_nothing() {
     let desk = Desk::new(&[("mint", MINT)]).await;
     let published = desk.post(PAYMENT).await.expect("it is taken");
     desk.life(&published, is_done).await;
-    let dry = |name: Option<&str>, rule: Option<&str>| nexus_core::hub::views::DryRun {
+    let dry = |name: Option<&str>, rule: Option<&str>| nexus_core::hub::dry_runs::DryRun {
         name: name.map(str::to_owned),
         rule: rule.map(str::to_owned),
         limit: 50,

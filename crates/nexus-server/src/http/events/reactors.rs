@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use nexus_core::hub::ReactorInfo;
-use nexus_core::hub::views::{DryRun, DryRunReport};
+use nexus_core::hub::dry_runs::{DryRun, DryRunReport};
 
 use super::HubNode;
 use super::access::Admin;
