@@ -12,6 +12,7 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Message, Utf8Bytes};
@@ -251,6 +252,21 @@ impl WebSocket {
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.outbox.bytes()
     }
+}
+
+/// Waits until there is something to read, if `reading`, or room for what waits to go out, if `waiting`; for ever if neither is of
+/// interest.
+///
+/// # Errors
+/// If the transport failed.
+pub(crate) async fn ready(tcp: &TcpStream, reading: bool, waiting: bool) -> io::Result<()> {
+    let interest = match (reading, waiting) {
+        (true, true) => Interest::READABLE | Interest::WRITABLE,
+        (true, false) => Interest::READABLE,
+        (false, true) => Interest::WRITABLE,
+        (false, false) => return std::future::pending().await,
+    };
+    tcp.ready(interest).await.map(drop)
 }
 
 /// After the last frame: says that nothing more comes, and reads what the client still sends. Closing with unread bytes would reset

@@ -5,11 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use nexus_types::gateway::CloseCode;
 use nexus_types::limits::{FRAME_BYTES_MAX, LIVE_BYTES_MAX};
-use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::websockets::{Incoming, Intake, WebSocket};
+use crate::websockets::{self, Incoming, Intake, WebSocket};
 
 /// Names a socket within its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,12 +61,7 @@ impl Socket {
 
     /// Waits until there is something to read, or room for what waits to go out.
     pub(super) async fn ready(&self) {
-        let interest = if self.has_backlog() {
-            Interest::READABLE | Interest::WRITABLE
-        } else {
-            Interest::READABLE
-        };
-        if self.tcp.ready(interest).await.is_err() {
+        if websockets::ready(&self.tcp, true, self.has_backlog()).await.is_err() {
             self.state().websocket.break_off();
         }
     }

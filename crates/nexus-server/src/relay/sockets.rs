@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -167,13 +166,7 @@ impl Socket {
 
     /// Waits until there is something to do at all.
     async fn ready(&self, reading: bool, backlog: bool) {
-        let interest = match (reading, backlog) {
-            (true, true) => Interest::READABLE | Interest::WRITABLE,
-            (true, false) => Interest::READABLE,
-            (false, true) => Interest::WRITABLE,
-            (false, false) => return std::future::pending().await,
-        };
-        if self.tcp.ready(interest).await.is_err() {
+        if websockets::ready(&self.tcp, reading, backlog).await.is_err() {
             self.state().websocket.break_off();
         }
     }

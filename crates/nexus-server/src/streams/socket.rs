@@ -7,12 +7,11 @@ use bytes::Bytes;
 use nexus_core::hub::Access;
 use nexus_types::hub::Pattern;
 use nexus_types::limits::{STREAM_COMMAND_BYTES_MAX, STREAM_QUEUE_BYTES_MAX};
-use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::closings::Closing;
-use crate::websockets::{Incoming, Intake, WebSocket, frames};
+use crate::websockets::{self, Incoming, Intake, WebSocket, frames};
 
 /// Names a socket within its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,13 +92,7 @@ impl Socket {
 
     /// Waits until there is something to read, if reading, or room for what waits to go out.
     pub(super) async fn ready(&self, reading: bool) {
-        let interest = match (reading, self.has_backlog()) {
-            (true, true) => Interest::READABLE | Interest::WRITABLE,
-            (true, false) => Interest::READABLE,
-            (false, true) => Interest::WRITABLE,
-            (false, false) => return std::future::pending().await,
-        };
-        if self.tcp.ready(interest).await.is_err() {
+        if websockets::ready(&self.tcp, reading, self.has_backlog()).await.is_err() {
             self.state().websocket.break_off();
         }
     }
