@@ -325,7 +325,7 @@ export const hubWords = {
       none: "No webhooks",
       noneLead: "Add the address of a program that wants to be told of events.",
       url: "Address",
-      urlHint: "https, or http to a host that the configuration lists under [outbound] private.",
+      urlHint: "http or https. A private address must be listed in the configuration, under [outbound] private.",
       events: "Events",
       description: "What for (optional)",
       states: { on: "On", off: "Off", disabled: "Disabled" },
